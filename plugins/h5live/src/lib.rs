@@ -1,0 +1,1 @@
+//! The loadable plugin: a shell around `h5live::element`.

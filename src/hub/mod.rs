@@ -1,0 +1,1 @@
+//! Streams by name: one publisher each, any number of granted subscribers.

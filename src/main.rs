@@ -1,0 +1,2 @@
+//! `h5live-server`.
+fn main() {}
