@@ -1,1 +1,13 @@
-//! To come.
+//! The doors: what viewers and backends connect to.
+
+pub mod admit;
+pub mod app;
+pub mod body;
+pub mod client_address;
+mod connection;
+pub mod h5live;
+pub mod listener;
+pub mod pages;
+#[cfg(feature = "gst")]
+pub mod standalone;
+pub mod tls;

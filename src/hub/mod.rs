@@ -1,1 +1,21 @@
 //! Streams by name: one publisher each, any number of granted subscribers.
+//!
+//! What a publisher puts in is made into wire bytes once ([`wire`]), kept in a bounded ring that
+//! always holds the current GOP ([`stream`]), and read by every subscriber through a position of its
+//! own ([`subscription`]). [`fanout`] moves those bytes to sockets.
+
+pub mod fanout;
+mod registry;
+mod source;
+mod stream;
+mod subscription;
+#[cfg(test)]
+mod tests;
+pub mod topic;
+pub mod websocket;
+pub mod wire;
+
+pub use registry::{Demand, Hub, PublishError, SubscribeError};
+pub use source::{OriginName, Source};
+pub use stream::{Limits, Publisher};
+pub use subscription::Subscription;

@@ -1,0 +1,212 @@
+//! Request facts → verdict. The one place where a denial becomes a code of a protocol.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::hub::{OriginName, Source};
+use crate::token::{
+    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, Parameters, Presented, Query, Scope,
+    StreamName, UnixSeconds,
+};
+
+/// A boxed future, so that key look-ups of any kind fit one interface.
+pub type Lookup<'a> = Pin<Box<dyn Future<Output = KeyLookup> + Send + 'a>>;
+
+/// Where signing keys are found.
+pub trait KeySource: Send + Sync {
+    /// The key that a token of this scope and kid must be signed with.
+    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a>;
+}
+
+/// Which configured origin a viewer's `url` selects; never an address to connect to.
+pub trait OriginChoice: Send + Sync {
+    /// `None`: no origin that the operator allows.
+    fn select(&self, url: Option<&str>) -> Option<OriginName>;
+}
+
+/// What time it is.
+pub type Clock = dyn Fn() -> UnixSeconds + Send + Sync;
+
+/// What a viewer asks for, parsed but not yet believed.
+#[derive(Clone, Debug)]
+pub struct ViewerRequest {
+    /// The stream, without its `?a=b` parameters: those never reach an origin.
+    pub stream: StreamName,
+    /// `h5live.rtmp.url`.
+    pub url: Option<String>,
+    /// The security parameters.
+    pub parameters: Parameters,
+    /// The comma list `flags`.
+    pub flags: Flags,
+}
+
+/// The `flags` that a player may set; others are ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Wait for `onPlay` before anything is sent.
+    pub paused: bool,
+    /// Validate, then close.
+    pub check_and_close: bool,
+}
+
+/// Why a viewer is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The verifier's word.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The browser's page is not one that the operator allows.
+    #[error("pages of this origin may not play; ask the operator to allow it in page-origins")]
+    PageOrigin,
+    /// A query that can't be read, or a stream name that can't be one.
+    #[error("the request can't be read: {0}")]
+    BadRequest(String),
+    /// `url` names no configured origin.
+    #[error("the url names no origin that this server plays from")]
+    UnknownOrigin,
+    /// A limit is reached.
+    #[error("the server is full; try again later")]
+    Full,
+}
+
+impl Refusal {
+    /// For logs and metrics; stable.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) => denial.code(),
+            Self::PageOrigin => "page_origin",
+            Self::BadRequest(_) => "bad_request",
+            Self::UnknownOrigin => "unknown_origin",
+            Self::Full => "full",
+        }
+    }
+
+    /// The H5Live close code.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            Self::Denied(denial) => match denial.kind() {
+                DenialKind::MissingOrExpired => 4903,
+                DenialKind::Invalid => 4901,
+                DenialKind::Unavailable => 4900,
+            },
+            Self::PageOrigin => 4901,
+            Self::BadRequest(_) | Self::UnknownOrigin => 4400,
+            Self::Full => 4503,
+        }
+    }
+
+    /// What the viewer is told: coarse, so that it teaches an attacker nothing.
+    pub fn reason(&self) -> &'static str {
+        match self.close_code() {
+            4903 => "The token has expired, or a security parameter is missing.",
+            4901 => "The token is not valid for this stream, address or page.",
+            4900 => "The security service can't decide now; try again later.",
+            4400 => "The request is not one that this server can answer.",
+            _ => "The server is full; try again later.",
+        }
+    }
+}
+
+/// A viewer that is let in, and what to.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The verifier's word.
+    pub grant: Grant,
+    /// The stream of the origin that was selected.
+    pub source: Source,
+}
+
+/// Decides who is let in.
+pub struct Gate {
+    /// Where keys are found.
+    pub keys: Arc<dyn KeySource>,
+    /// Which origins there are.
+    pub origins: Arc<dyn OriginChoice>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// How long past its second of expiry a token is still taken, in seconds.
+    pub skew: u64,
+    /// The `Origin` headers that may open a door, lower case; empty: any, and none.
+    pub page_origins: Vec<String>,
+}
+
+impl ViewerRequest {
+    /// Reads a door's query string.
+    pub fn read(query: &str) -> Result<Self, Refusal> {
+        let query = Query::parse(query).map_err(bad)?;
+        let stream = query.get("stream").map_err(bad)?.unwrap_or_default();
+        Ok(Self {
+            stream: stream_name(stream)?,
+            url: query.get("url").map_err(bad)?.map(str::to_owned),
+            parameters: Parameters::from_query(&query)?,
+            flags: Flags::read(query.get("flags").map_err(bad)?.unwrap_or_default()),
+        })
+    }
+
+    /// What an `onUpdateSource` asks for.
+    pub fn update(
+        stream: &str,
+        url: Option<String>,
+        parameters: Parameters,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            stream: stream_name(stream)?,
+            url,
+            parameters,
+            flags: Flags::default(),
+        })
+    }
+}
+
+fn bad(error: impl std::error::Error) -> Refusal {
+    Refusal::BadRequest(error.to_string())
+}
+
+fn stream_name(text: &str) -> Result<StreamName, Refusal> {
+    let name = text.split_once('?').map_or(text, |(name, _)| name);
+    StreamName::parse(name).map_err(bad)
+}
+
+impl Flags {
+    fn read(list: &str) -> Self {
+        let has = |name| list.split(',').any(|flag| flag == name);
+        Self {
+            paused: has("paused"),
+            check_and_close: has("checkandclose"),
+        }
+    }
+}
+
+impl Gate {
+    /// Whether a page of this `Origin` may open a door at all.
+    pub fn page(&self, origin: Option<&str>) -> Result<(), Refusal> {
+        let allowed = self.page_origins.is_empty()
+            || origin.is_some_and(|origin| {
+                self.page_origins
+                    .iter()
+                    .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+            });
+        allowed.then_some(()).ok_or(Refusal::PageOrigin)
+    }
+
+    /// The verdict. The token comes first, so that nobody without one learns which origins there are.
+    pub async fn admit(
+        &self,
+        request: &ViewerRequest,
+        facts: &Facts,
+    ) -> Result<Admission, Refusal> {
+        let presented = Presented::read(&request.parameters, &request.stream)?;
+        let key = self.keys.key(presented.scope(), presented.kid()).await;
+        let grant = presented.verify(key, facts, (self.clock)(), self.skew)?;
+        let origin = self
+            .origins
+            .select(request.url.as_deref())
+            .ok_or(Refusal::UnknownOrigin)?;
+        let source = Source {
+            origin,
+            stream: grant.stream().clone(),
+        };
+        Ok(Admission { grant, source })
+    }
+}

@@ -1,0 +1,172 @@
+//! What all doors of a process share, and which path leads where.
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::admit::Gate;
+use super::body::{Body, text};
+use super::client_address::{Trusted, client_address};
+use super::h5live::door;
+use super::h5live::session::Session;
+use super::pages;
+use crate::hub::Hub;
+use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
+
+/// The most bytes of a request body that are read, and how long that may take.
+const BODY_LIMIT: usize = 16 * 1024;
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request to the API, its body read. A body past the limit comes with one byte more than that, so
+/// that the API can answer in its own form.
+pub struct ApiRequest {
+    /// The method.
+    pub method: Method,
+    /// The path as it was sent.
+    pub path: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// Whom it comes from.
+    pub client: IpAddr,
+}
+
+/// The API's answer.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
+
+/// What answers below `/secure/`.
+pub trait Api: Send + Sync {
+    /// Answers a request.
+    fn answer(&self, request: ApiRequest) -> Answer<'_>;
+}
+
+/// What all doors of a process share.
+pub struct App {
+    /// The streams.
+    pub hub: Arc<Hub>,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
+    /// Who writes to them.
+    pub fanout: Fanout<Session>,
+    /// The API, where this process has one.
+    pub api: Option<Arc<dyn Api>>,
+    /// The proxies that may tell a client's address.
+    pub trusted: Arc<dyn Trusted>,
+    /// What players are told that they are connected to.
+    pub hostname: String,
+}
+
+impl App {
+    /// Starts the fan-out. Must be called within a tokio runtime, which answers what sessions ask.
+    pub fn new(
+        hub: Arc<Hub>,
+        gate: Gate,
+        api: Option<Arc<dyn Api>>,
+        trusted: Arc<dyn Trusted>,
+        hostname: String,
+        limits: &FanoutLimits,
+    ) -> io::Result<Arc<Self>> {
+        let gate = Arc::new(gate);
+        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        let verifier = Arc::clone(&gate);
+        let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
+                          asked: super::h5live::session::Reauthorise| {
+            let gate = Arc::clone(&verifier);
+            runtime.spawn(async move {
+                let outcome = gate.admit(&asked.request, &asked.facts).await;
+                door::log(&asked.request, &asked.facts, &outcome);
+                reply_to.send(asked.verdict(outcome));
+            });
+        };
+        Ok(Arc::new(Self {
+            hub,
+            gate,
+            fanout: Fanout::start(limits, Arc::new(serve))?,
+            api,
+            trusted,
+            hostname,
+        }))
+    }
+
+    /// Whom a request comes from.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // A value that is not text stands for one that is no address.
+        let values = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .map(|value| value.to_str().unwrap_or("?"));
+        client_address(peer, values, &*self.trusted)
+    }
+
+    /// Answers a request. Paths are compared as they were sent, never decoded: a door has exactly one
+    /// spelling.
+    pub async fn answer(
+        self: Arc<Self>,
+        peer: IpAddr,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let mut response = self.route(peer, request).await;
+        response.headers_mut().insert(
+            X_CONTENT_TYPE_OPTIONS,
+            hyper::header::HeaderValue::from_static("nosniff"),
+        );
+        response
+    }
+
+    async fn route(self: &Arc<Self>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+        let uri = request.uri();
+        if uri.scheme().is_some() || uri.authority().is_some() {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "Send the path alone: this server is no proxy.\n",
+            );
+        }
+        match uri.path() {
+            "/h5live/authstream"
+            | "/h5live/authstream/"
+            | "/h5live/authstream/stream.mp4"
+            | "/h5live/authstream.mp4" => door::open(self, peer, request).await,
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            path if path.starts_with("/secure/") => self.api(peer, request).await,
+            path => match pages::find(path) {
+                Some(page) => pages::answer(request.method(), page),
+                None => text(StatusCode::NOT_FOUND, "There is nothing at this address.\n"),
+            },
+        }
+    }
+
+    async fn api(&self, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+        let Some(api) = &self.api else {
+            return text(StatusCode::NOT_FOUND, "This process has no API.\n");
+        };
+        let client = self.client_address(peer, request.headers());
+        let (head, body) = request.into_parts();
+        let read = Limited::new(body, BODY_LIMIT).collect();
+        let body = match tokio::time::timeout(BODY_PATIENCE, read).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                Bytes::from(vec![b' '; BODY_LIMIT + 1])
+            }
+            Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "The body did not arrive whole.\n"),
+            Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body took too long.\n"),
+        };
+        api.answer(ApiRequest {
+            method: head.method,
+            path: head.uri.path().to_owned(),
+            headers: head.headers,
+            body,
+            client,
+        })
+        .await
+    }
+}

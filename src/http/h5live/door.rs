@@ -1,0 +1,186 @@
+//! The upgrade: reads the request, gets the verdict, and hands the socket to the fan-out, or closes
+//! with the code that tells the player why.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{
+    CONNECTION, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response, StatusCode};
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::session::Session;
+use crate::http::admit::{Admission, Refusal, ViewerRequest};
+use crate::http::app::App;
+use crate::http::body::{Body, text};
+use crate::http::connection::into_socket;
+use crate::hub::websocket;
+use crate::token::{Facts, Host};
+
+/// RFC 6455, 1.3.
+const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// How long a client that was refused may take to close its side.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What a client that is let in gets after its upgrade, or why it gets nothing.
+type Verdict = Result<(Admission, Facts, ViewerRequest), Refusal>;
+
+/// Answers an upgrade request. A refusal is told after the upgrade, by a close code: a page can't see
+/// the HTTP status of a failed one, and would try for ever.
+pub async fn open<B>(
+    app: &Arc<App>,
+    peer: std::net::IpAddr,
+    mut request: Request<B>,
+) -> Response<Body> {
+    let accept = match handshake(&request) {
+        Ok(accept) => accept,
+        Err(status) => return refuse(status),
+    };
+    let verdict = admit(app, peer, &request).await;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => serve(&app, upgraded, verdict).await,
+            Err(error) => tracing::debug!(%error, "the client left during its upgrade"),
+        }
+    });
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+/// The server's half of RFC 6455, 4.2.
+fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
+    if request.method() != Method::GET {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let headers = request.headers();
+    let upgrades = has_token(headers, &CONNECTION, "upgrade")
+        && has_token(headers, &UPGRADE, "websocket")
+        && headers
+            .get(SEC_WEBSOCKET_VERSION)
+            .is_some_and(|version| version == "13");
+    if !upgrades {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    let key = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
+        .ok_or(StatusCode::BAD_REQUEST)?;
+    let digest = Sha1::new()
+        .chain_update(key)
+        .chain_update(ACCEPT_SALT)
+        .finalize();
+    HeaderValue::from_str(&STANDARD.encode(digest)).map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+fn has_token(headers: &HeaderMap, name: &hyper::header::HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+fn refuse(status: StatusCode) -> Response<Body> {
+    let mut response = text(
+        status,
+        "This address speaks WebSocket; open it with a player.\n",
+    );
+    if status == StatusCode::UPGRADE_REQUIRED {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
+}
+
+async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
+    let origin = header(request.headers(), &ORIGIN);
+    app.gate.page(origin)?;
+    let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
+    let facts = Facts {
+        ip: app.client_address(peer, request.headers()),
+        // Browsers send no Referer with a WebSocket, so Origin comes first; an Origin that names no
+        // host ("null") is not made up for by a Referer.
+        referer: origin
+            .or_else(|| header(request.headers(), &REFERER))
+            .and_then(Host::of_url),
+    };
+    let outcome = app.gate.admit(&wanted, &facts).await;
+    log(&wanted, &facts, &outcome);
+    Ok((outcome?, facts, wanted))
+}
+
+/// A header that stands there exactly once.
+fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    match values.next() {
+        None => value.to_str().ok(),
+        Some(_) => None,
+    }
+}
+
+pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: &Result<Admission, Refusal>) {
+    let (stream, client) = (&request.stream, facts.ip);
+    match outcome {
+        Ok(admission) => {
+            let (kid, origin) = (admission.grant.kid(), &admission.source.origin);
+            tracing::info!(%stream, %client, %origin, %kid, "viewer let in");
+        }
+        Err(refusal) => tracing::info!(
+            %stream, %client,
+            code = refusal.code(),
+            close = refusal.close_code(),
+            "viewer refused: {refusal}"
+        ),
+    }
+}
+
+async fn serve(app: &App, upgraded: Upgraded, verdict: Verdict) {
+    let (admission, facts, request) = match verdict {
+        Ok(let_in) => let_in,
+        Err(refusal) => return close(upgraded, refusal.close_code(), refusal.reason()).await,
+    };
+    if request.flags.check_and_close {
+        return close(upgraded, 4200, "The token is valid.").await;
+    }
+    match into_socket(upgraded) {
+        Ok((socket, read)) => {
+            let paused = request.flags.paused;
+            let now = Instant::now();
+            let session = Session::new(&app.hub, admission, facts, &app.hostname, paused, now);
+            app.fanout.add(socket, session, read);
+        }
+        Err(error) => tracing::warn!(%error, "a socket can't be handed to the fan-out"),
+    }
+}
+
+/// Closes without having sent anything else, and waits a little for the client's own close so that
+/// the code is not lost to a reset.
+async fn close(upgraded: Upgraded, code: u16, reason: &str) {
+    let mut io = hyper_util::rt::TokioIo::new(upgraded);
+    let goodbye = async {
+        io.write_all(&websocket::close_frame(code, reason)).await?;
+        io.shutdown().await?;
+        let mut rest = [0; 512];
+        while io.read(&mut rest).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    // Whoever does not take the code in time has left or plays games; either way we are done.
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}

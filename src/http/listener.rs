@@ -1,0 +1,146 @@
+//! Accepts connections, within bounds, and gives their requests to the [`App`].
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use super::app::App;
+use super::connection::Connection;
+
+/// Bounds of a listener.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections before their upgrade, at once; more wait to be accepted.
+    pub handshakes: usize,
+    /// Sessions at once; whoever comes then is told 4503.
+    pub patience: Duration,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// The kernel's send buffer of a connection, in bytes: what a slow client may be behind before
+    /// its session knows.
+    pub send_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshakes: 4096,
+            patience: Duration::from_secs(10),
+            head_bytes: 16 * 1024,
+            send_buffer: 256 * 1024,
+        }
+    }
+}
+
+/// Header lines of a request.
+const HEADERS: usize = 64;
+
+/// Opens the port.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4096)
+}
+
+/// Accepts until the future is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    app: Arc<App>,
+    limits: Limits,
+) -> Infallible {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let handshakes = Arc::new(Semaphore::new(limits.handshakes));
+    loop {
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
+            unreachable!("the semaphore is never closed");
+        };
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let connection = Accepted {
+                    tcp,
+                    peer,
+                    permit,
+                    app: Arc::clone(&app),
+                    limits: limits.clone(),
+                };
+                tokio::spawn(connection.run(acceptor.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others must leave first.
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+struct Accepted {
+    tcp: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    app: Arc<App>,
+    limits: Limits,
+}
+
+impl Accepted {
+    async fn run(self, acceptor: Option<TlsAcceptor>) {
+        let peer = self.peer;
+        if let Err(error) = self.tune() {
+            tracing::debug!(%peer, %error, "a connection can't be set up");
+            return;
+        }
+        let Self {
+            tcp,
+            permit,
+            app,
+            limits,
+            ..
+        } = self;
+        let connection = match acceptor {
+            None => Connection::Plain(tcp),
+            Some(acceptor) => {
+                match tokio::time::timeout(limits.patience, acceptor.accept(tcp)).await {
+                    Ok(Ok(tls)) => Connection::Tls(Box::new(tls)),
+                    Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS"),
+                    Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
+                }
+            }
+        };
+        let service = service_fn(|request| {
+            let app = Arc::clone(&app);
+            async move { Ok::<_, Infallible>(app.answer(peer.ip(), request).await) }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.patience)
+            .max_buf_size(limits.head_bytes)
+            .max_headers(HEADERS)
+            .serve_connection(TokioIo::new(connection), service)
+            .with_upgrades()
+            .await;
+        drop(permit);
+        if let Err(error) = served {
+            tracing::debug!(%peer, %error, "the connection ended early");
+        }
+    }
+
+    fn tune(&self) -> io::Result<()> {
+        self.tcp.set_nodelay(true)?;
+        SockRef::from(&self.tcp).set_send_buffer_size(self.limits.send_buffer)
+    }
+}

@@ -1,0 +1,237 @@
+//! The doors of an element that is used without the server: one listener an address, shared by all
+//! elements of the process, and no API.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Runtime;
+
+use super::admit::{Gate, KeySource, Lookup, OriginChoice};
+use super::app::App;
+use super::client_address::Nobody;
+use super::listener::{self, Limits};
+use super::tls::{self, TlsError, TlsFiles};
+use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
+use crate::token::{Key, KeyLookup, Kid, Scope, StreamName, UnixSeconds};
+
+/// Threads that answer handshakes; media has threads of its own.
+const WORKERS: usize = 2;
+
+/// How long sessions may take to say goodbye when the last element leaves.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Why an element has no doors.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else has the port, most likely.
+    #[error("can't listen on {address} ({error}); choose another port, or port=0 for a free one")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// A token must not cross a network in clear text unless the user asks for it.
+    #[error(
+        "{0} is no loopback address and plain HTTP shows tokens to the network; set \
+         tls-certificate-file and tls-key-file, or plain-http=true"
+    )]
+    PlainHttp(SocketAddr),
+    /// Elements at one address share one listener.
+    #[error(
+        "another element listens on {0} with other TLS settings; use the same, or another port"
+    )]
+    OtherTls(SocketAddr),
+    /// The certificate or the key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system gives no threads.
+    #[error("can't start the threads that serve viewers ({0})")]
+    Threads(io::Error),
+}
+
+/// A listener, for as long as somebody holds it.
+pub struct Listener {
+    shared: Arc<Shared>,
+}
+
+/// A stream that is served; dropping it takes the stream off.
+pub struct Served {
+    shared: Arc<Shared>,
+    publisher: Arc<Publisher>,
+}
+
+struct Shared {
+    address: SocketAddr,
+    tls: Option<TlsFiles>,
+    app: Arc<App>,
+    keys: Arc<Keys>,
+    accepting: tokio::task::AbortHandle,
+}
+
+#[derive(Default)]
+struct Keys(Mutex<HashMap<StreamName, Key>>);
+
+/// Opens the doors at an address, or joins those that are open there. Port 0 takes a free one.
+pub fn open(
+    address: SocketAddr,
+    tls: Option<TlsFiles>,
+    plain_http: bool,
+) -> Result<Listener, ListenError> {
+    if tls.is_none() && !plain_http && !address.ip().is_loopback() {
+        return Err(ListenError::PlainHttp(address));
+    }
+    // Held throughout, so that two elements that start at once do not both bind.
+    let mut open = open_listeners();
+    if let Some(shared) = open.get(&address).and_then(Weak::upgrade) {
+        return match shared.tls == tls {
+            true => Ok(Listener { shared }),
+            false => Err(ListenError::OtherTls(address)),
+        };
+    }
+    let shared = Arc::new(Shared::open(address, tls)?);
+    open.retain(|_, shared| shared.strong_count() > 0);
+    open.insert(shared.address, Arc::downgrade(&shared));
+    Ok(Listener { shared })
+}
+
+impl Shared {
+    fn open(address: SocketAddr, files: Option<TlsFiles>) -> Result<Self, ListenError> {
+        let tls = files.as_ref().map(tls::from_files).transpose()?;
+        let runtime = runtime().map_err(ListenError::Threads)?;
+        let bind = |error| ListenError::Bind { address, error };
+        let socket = runtime.block_on(listener::bind(address)).map_err(bind)?;
+        let address = socket.local_addr().map_err(bind)?;
+        let keys = Arc::<Keys>::default();
+        let gate = Gate {
+            keys: Arc::clone(&keys) as Arc<dyn KeySource>,
+            origins: Arc::new(This),
+            clock: Arc::new(now),
+            skew: 0,
+            page_origins: Vec::new(),
+        };
+        let _within = runtime.enter();
+        let hostname = address.to_string();
+        let hub = Hub::new(crate::hub::Limits::default());
+        let limits = crate::hub::fanout::Limits::default();
+        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
+            .map_err(ListenError::Threads)?;
+        let serving = listener::serve(socket, tls, Arc::clone(&app), Limits::default());
+        Ok(Self {
+            address,
+            tls: files,
+            app,
+            keys,
+            accepting: runtime.spawn(serving).abort_handle(),
+        })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.app.fanout.stop(GOODBYE);
+    }
+}
+
+impl Listener {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Serves a stream to whoever holds a token that this key signed.
+    pub fn serve(&self, stream: StreamName, key: Key) -> Result<Served, PublishError> {
+        let source = Source {
+            origin: this(),
+            stream: stream.clone(),
+        };
+        let publisher = self.shared.app.hub.publish(&source)?;
+        self.shared.keys.lock().insert(stream, key);
+        Ok(Served {
+            shared: Arc::clone(&self.shared),
+            publisher,
+        })
+    }
+}
+
+impl Served {
+    /// Where its media goes.
+    pub fn publisher(&self) -> &Arc<Publisher> {
+        &self.publisher
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let stream = &self.publisher.source().stream;
+        self.shared.keys.lock().remove(stream);
+    }
+}
+
+impl Keys {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Key>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeySource for Keys {
+    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
+        let found = match scope {
+            Scope::Stream(stream) => self
+                .lock()
+                .get(stream)
+                .filter(|key| key.kid() == kid)
+                .cloned(),
+            Scope::Orga(_) => None,
+        };
+        Box::pin(std::future::ready(
+            found.map_or(KeyLookup::Unknown, KeyLookup::Found),
+        ))
+    }
+}
+
+/// An element serves what flows into it: whatever the viewer's `url` says, there is one origin.
+struct This;
+
+impl OriginChoice for This {
+    fn select(&self, _: Option<&str>) -> Option<OriginName> {
+        Some(this())
+    }
+}
+
+fn this() -> OriginName {
+    OriginName::new("this")
+}
+
+fn now() -> UnixSeconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 must not make every token valid.
+    UnixSeconds(since.map_or(u64::MAX, |since| since.as_secs()))
+}
+
+/// One for the process: elements come and go, threads need not.
+fn runtime() -> io::Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("h5live-doors")
+        .enable_all()
+        .build()?;
+    Ok(RUNTIME.get_or_init(|| runtime))
+}
+
+type Open = HashMap<SocketAddr, Weak<Shared>>;
+
+fn open_listeners() -> MutexGuard<'static, Open> {
+    static OPEN: OnceLock<Mutex<Open>> = OnceLock::new();
+    OPEN.get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,172 @@
+//! One session and its socket: what is written, what is left, and since when it stands still.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+
+use super::session::Session;
+use super::socket::Socket;
+use crate::hub::topic::TopicId;
+
+/// The most buffers of one write; the kernel's own limit is 1024 (IOV_MAX).
+const SLICES: usize = 64;
+
+pub(super) struct Connection<S> {
+    pub id: u64,
+    pub socket: Socket,
+    pub session: S,
+    /// Where it stands among the sessions of its topic.
+    pub topic: Option<(TopicId, usize)>,
+    /// What the session gave out and the socket has not taken.
+    unwritten: VecDeque<Bytes>,
+    blocked_since: Option<Instant>,
+    closing_since: Option<Instant>,
+}
+
+/// How a turn of writing ended.
+pub(super) enum Written {
+    /// There is nothing to do until something new comes.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// The session has said everything and our side is closed.
+    Closed,
+}
+
+impl<S: Session> Connection<S> {
+    pub fn new(id: u64, socket: Socket, session: S) -> Self {
+        Self {
+            id,
+            socket,
+            session,
+            topic: None,
+            unwritten: VecDeque::new(),
+            blocked_since: None,
+            closing_since: None,
+        }
+    }
+
+    /// Writes until the session has no more or the socket would block. `scratch` is empty before and
+    /// after; it is handed in so that no turn allocates. Returns the bytes written too.
+    pub fn write(
+        &mut self,
+        now: Instant,
+        scratch: &mut Vec<Bytes>,
+    ) -> io::Result<(Written, usize)> {
+        let mut total = 0;
+        loop {
+            if !self.unwritten.is_empty() {
+                let taken = self.write_unwritten(now)?;
+                total += taken;
+                if self.blocked_since.is_some() {
+                    return Ok((Written::Blocked, total));
+                }
+            }
+            let more = self.session.output(now, scratch);
+            let taken = self.write_fresh(now, scratch)?;
+            total += taken;
+            if self.blocked_since.is_some() {
+                return Ok((Written::Blocked, total));
+            }
+            if more {
+                continue;
+            }
+            if self.session.finished() && self.closing_since.is_none() {
+                self.closing_since = Some(now);
+                self.socket.close()?;
+            }
+            let end = match self.closing_since {
+                Some(_) => Written::Closed,
+                None => Written::All,
+            };
+            return Ok((end, total));
+        }
+    }
+
+    /// The common case: what came new is taken whole, and nothing is stored.
+    fn write_fresh(&mut self, now: Instant, fresh: &mut Vec<Bytes>) -> io::Result<usize> {
+        let mut total = 0;
+        let mut first = 0;
+        while first < fresh.len() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = fill(&mut slices, fresh[first..].iter());
+            match self.socket.write(&slices[..count]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(mut taken) => {
+                    total += taken;
+                    self.blocked_since = None;
+                    while let Some(chunk) = fresh.get_mut(first).filter(|_| taken > 0) {
+                        let part = taken.min(chunk.len());
+                        chunk.advance(part);
+                        taken -= part;
+                        if chunk.is_empty() {
+                            first += 1;
+                        }
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked_since.get_or_insert(now);
+                    self.unwritten.extend(fresh.drain(first..));
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        fresh.clear();
+        self.flush(now)?;
+        Ok(total)
+    }
+
+    fn write_unwritten(&mut self, now: Instant) -> io::Result<usize> {
+        let mut left: Vec<Bytes> = std::mem::take(&mut self.unwritten).into();
+        self.write_fresh(now, &mut left)
+    }
+
+    fn flush(&mut self, now: Instant) -> io::Result<()> {
+        match self.socket.flush() {
+            Ok(()) => {
+                if self.unwritten.is_empty() {
+                    self.blocked_since = None;
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.blocked_since.get_or_insert(now);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether its socket has waited for room since before `then`.
+    pub fn stands_still_since(&self, then: Instant) -> bool {
+        self.blocked_since.is_some_and(|since| since <= then)
+    }
+
+    /// Whether it was closed before `then` and the client has not answered.
+    pub fn closing_since(&self, then: Instant) -> bool {
+        self.closing_since.is_some_and(|since| since <= then)
+    }
+
+    /// Whether our side is closed.
+    pub fn is_closing(&self) -> bool {
+        self.closing_since.is_some()
+    }
+
+    /// Whether writing must wait for the socket.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+}
+
+fn fill<'a>(slices: &mut [IoSlice<'a>], chunks: impl Iterator<Item = &'a Bytes>) -> usize {
+    let mut count = 0;
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,374 @@
+//! One fan-out thread: an epoll loop over its connections.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+
+use super::connection::{Connection, Written};
+use super::session::Session;
+use super::socket::Socket;
+use super::{Counters, Limits, Serve};
+use crate::hub::topic::{Topic, TopicId, Wake};
+
+const WAKER: Token = Token(usize::MAX);
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What one client may send before the others get their turn.
+const READ_TURN: usize = 16 * 1024;
+
+pub(super) enum Command<S: Session> {
+    Add(Box<(Socket, S, Bytes)>),
+    Reply(usize, u64, S::Reply),
+    Stop(Duration),
+}
+
+/// What other threads reach of an engine.
+pub(super) struct Shared<S: Session> {
+    waker: Waker,
+    woken: AtomicBool,
+    commands: Mutex<Vec<Command<S>>>,
+    topics: Mutex<Vec<TopicId>>,
+}
+
+impl<S: Session> Shared<S> {
+    pub fn command(&self, command: Command<S>) {
+        lock(&self.commands).push(command);
+        self.call();
+    }
+
+    fn call(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // It fails only where the eventfd is gone, and with it the thread.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl<S: Session> Wake for Shared<S> {
+    fn wake(&self, topic: TopicId) {
+        let mut topics = lock(&self.topics);
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+        drop(topics);
+        self.call();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the answer to a session's request goes; an answer to a session that is gone is dropped.
+pub struct ReplyTo<S: Session> {
+    shared: Arc<Shared<S>>,
+    key: usize,
+    id: u64,
+}
+
+impl<S: Session> ReplyTo<S> {
+    /// Answers.
+    pub fn send(self, reply: S::Reply) {
+        self.shared
+            .command(Command::Reply(self.key, self.id, reply));
+    }
+}
+
+struct Listened {
+    topic: Arc<Topic>,
+    keys: Vec<usize>,
+}
+
+pub(super) struct Engine<S: Session> {
+    limits: Limits,
+    serve: Arc<Serve<S>>,
+    counters: Arc<Counters>,
+    poll: Poll,
+    shared: Arc<Shared<S>>,
+    connections: Slab<Connection<S>>,
+    topics: HashMap<TopicId, Listened>,
+    /// Connections whose turn of reading ended before their bytes did.
+    unread: Vec<usize>,
+    next_id: u64,
+    scratch: Vec<Bytes>,
+    stop_at: Option<Instant>,
+}
+
+impl<S: Session> Engine<S> {
+    pub fn new(limits: Limits, serve: Arc<Serve<S>>, counters: Arc<Counters>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let shared = Arc::new(Shared {
+            waker: Waker::new(poll.registry(), WAKER)?,
+            woken: AtomicBool::new(false),
+            commands: Mutex::default(),
+            topics: Mutex::default(),
+        });
+        Ok(Self {
+            limits,
+            serve,
+            counters,
+            poll,
+            shared,
+            connections: Slab::new(),
+            topics: HashMap::new(),
+            unread: Vec::new(),
+            next_id: 0,
+            scratch: Vec::new(),
+            stop_at: None,
+        })
+    }
+
+    pub fn shared(&self) -> Arc<Shared<S>> {
+        Arc::clone(&self.shared)
+    }
+
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = vec![0; READ_TURN];
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let patience = match self.unread.is_empty() {
+                true => next_tick.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            match self.poll.poll(&mut events, Some(patience)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a fan-out thread can't poll and ends");
+                    return;
+                }
+            }
+            let now = Instant::now();
+            self.shared.woken.store(false, Ordering::Release);
+            self.publish(now);
+            self.obey(now);
+            for key in std::mem::take(&mut self.unread) {
+                self.read(now, key, &mut buffer);
+            }
+            for event in &events {
+                if event.token() == WAKER {
+                    continue;
+                }
+                let Token(key) = event.token();
+                if event.is_writable() {
+                    self.write(now, key);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.read(now, key, &mut buffer);
+                }
+            }
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.tick(now);
+            }
+            if self
+                .stop_at
+                .is_some_and(|at| now >= at || self.connections.is_empty())
+            {
+                return;
+            }
+        }
+    }
+
+    /// Media first: it is what everybody waits for.
+    fn publish(&mut self, now: Instant) {
+        let mut rung = std::mem::take(&mut *lock(&self.shared.topics));
+        for topic in rung.drain(..) {
+            let mut index = 0;
+            // By index, because a connection that ends leaves the list while we walk it.
+            while let Some(key) = self.listener(topic, index) {
+                if !self.connections.get(key).is_none_or(Connection::is_blocked) {
+                    self.write(now, key);
+                }
+                if self.listener(topic, index) == Some(key) {
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    fn listener(&self, topic: TopicId, index: usize) -> Option<usize> {
+        self.topics.get(&topic)?.keys.get(index).copied()
+    }
+
+    fn obey(&mut self, now: Instant) {
+        let commands = std::mem::take(&mut *lock(&self.shared.commands));
+        for command in commands {
+            match command {
+                Command::Add(added) => {
+                    let (socket, session, read) = *added;
+                    self.add(now, socket, session, &read);
+                }
+                Command::Reply(key, id, reply) => {
+                    if let Some(connection) = self.connections.get_mut(key)
+                        && connection.id == id
+                    {
+                        connection.session.reply(now, reply);
+                        self.settle(now, key);
+                    }
+                }
+                Command::Stop(patience) => {
+                    self.stop_at = Some(now + patience);
+                    let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+                    for key in keys {
+                        self.connections[key].session.stop(now);
+                        self.settle(now, key);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, now: Instant, mut socket: Socket, session: S, read: &[u8]) {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        if let Err(error) = socket.register(self.poll.registry(), Token(key)) {
+            tracing::warn!(%error, "a socket can't be polled and is closed");
+            return;
+        }
+        self.next_id += 1;
+        let connection = entry.insert(Connection::new(self.next_id, socket, session));
+        self.counters.added.fetch_add(1, Ordering::Relaxed);
+        self.counters.sessions.fetch_add(1, Ordering::Relaxed);
+        if !read.is_empty() {
+            connection.session.receive(now, read);
+        }
+        if self.stop_at.is_some() {
+            connection.session.stop(now);
+        }
+        // TLS may hold text that no event will tell of.
+        self.unread.push(key);
+        self.settle(now, key);
+    }
+
+    fn read(&mut self, now: Instant, key: usize, buffer: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        match connection.socket.read(buffer) {
+            Ok(0) => self.remove(key),
+            Ok(length) => {
+                if !connection.is_closing() {
+                    connection.session.receive(now, &buffer[..length]);
+                }
+                self.unread.push(key);
+                self.settle(now, key);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.unread.push(key),
+            Err(_) => self.remove(key),
+        }
+    }
+
+    /// After anything that may have changed a session: hands on its requests, follows its topic,
+    /// writes what it has.
+    fn settle(&mut self, now: Instant, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        while let Some(request) = connection.session.request() {
+            let reply_to = ReplyTo {
+                shared: Arc::clone(&self.shared),
+                key,
+                id: connection.id,
+            };
+            (self.serve)(reply_to, request);
+        }
+        let wanted = connection.session.topic().cloned();
+        if wanted.as_ref().map(|topic| topic.id()) != connection.topic.map(|(id, _)| id) {
+            self.leave(key);
+            if let Some(topic) = wanted {
+                self.join(key, topic);
+            }
+        }
+        self.write(now, key);
+    }
+
+    fn write(&mut self, now: Instant, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        match connection.write(now, &mut self.scratch) {
+            Ok((written, bytes)) => {
+                self.counters
+                    .bytes
+                    .fetch_add(bytes as u64, Ordering::Relaxed);
+                if matches!(written, Written::Closed) {
+                    self.leave(key);
+                }
+            }
+            Err(_) => {
+                self.scratch.clear();
+                self.remove(key);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let connection = &mut self.connections[key];
+            let stalled = now
+                .checked_sub(self.limits.stall)
+                .is_some_and(|then| connection.stands_still_since(then));
+            let abandoned = now
+                .checked_sub(self.limits.closing)
+                .is_some_and(|then| connection.closing_since(then));
+            if stalled {
+                self.counters.stalled.fetch_add(1, Ordering::Relaxed);
+            }
+            if stalled || abandoned {
+                self.remove(key);
+            } else if connection.session.deadline().is_some_and(|at| at <= now) {
+                connection.session.timeout(now);
+                self.settle(now, key);
+            }
+        }
+    }
+
+    fn join(&mut self, key: usize, topic: Arc<Topic>) {
+        let id = topic.id();
+        let listened = self.topics.entry(id).or_insert_with(|| {
+            topic.listen(Arc::clone(&self.shared) as Arc<dyn Wake>);
+            Listened {
+                topic,
+                keys: Vec::new(),
+            }
+        });
+        self.connections[key].topic = Some((id, listened.keys.len()));
+        listened.keys.push(key);
+    }
+
+    fn leave(&mut self, key: usize) {
+        let Some((id, place)) = self.connections[key].topic.take() else {
+            return;
+        };
+        let Some(listened) = self.topics.get_mut(&id) else {
+            return;
+        };
+        listened.keys.swap_remove(place);
+        if let Some(moved) = listened.keys.get(place) {
+            self.connections[*moved].topic = Some((id, place));
+        }
+        if listened.keys.is_empty() {
+            let me = Arc::clone(&self.shared) as Arc<dyn Wake>;
+            listened.topic.leave(&me);
+            self.topics.remove(&id);
+        }
+    }
+
+    fn remove(&mut self, key: usize) {
+        self.leave(key);
+        self.connections.remove(key);
+        self.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}

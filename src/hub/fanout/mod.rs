@@ -1,0 +1,125 @@
+//! Moves bytes between sessions and sockets, and knows no protocol.
+//!
+//! A few threads own all sockets. A publisher rings a [`Topic`]; each thread that has sessions on it
+//! wakes once and writes to all of them in turn: no task is woken per client, and what is written are
+//! the shared bytes of the hub. A socket that would block is left until it can take more; meanwhile
+//! its session falls behind in the hub's ring, which costs no memory of its own.
+
+mod connection;
+mod engine;
+mod session;
+mod socket;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use engine::ReplyTo;
+pub use session::Session;
+pub use socket::Socket;
+
+use engine::{Command, Engine, Shared};
+
+/// Bounds of the fan-out.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Threads that write; 0 stands for one a core.
+    pub threads: usize,
+    /// How long a socket may take nothing while there is something to send, before it is closed.
+    pub stall: Duration,
+    /// How long a client may take to close its side after we have closed ours.
+    pub closing: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            stall: Duration::from_secs(10),
+            closing: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What has happened so far; every field only grows, `sessions` apart.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Sessions at this moment.
+    pub sessions: AtomicUsize,
+    /// Sessions that were ever added.
+    pub added: AtomicU64,
+    /// Sessions closed because they stood still for longer than [`Limits::stall`].
+    pub stalled: AtomicU64,
+    /// Bytes handed to sockets.
+    pub bytes: AtomicU64,
+}
+
+/// Answers a session's request, on whatever thread or runtime it likes, through the [`ReplyTo`].
+pub type Serve<S> = dyn Fn(ReplyTo<S>, <S as Session>::Request) + Send + Sync;
+
+/// The threads. Dropping it stops them at once; [`Fanout::stop`] lets sessions say goodbye.
+pub struct Fanout<S: Session> {
+    threads: Vec<(Arc<Shared<S>>, Option<JoinHandle<()>>)>,
+    next: AtomicUsize,
+    counters: Arc<Counters>,
+}
+
+impl<S: Session> Fanout<S> {
+    /// Starts the threads. Fails where the system grants no thread or no poller.
+    pub fn start(limits: &Limits, serve: Arc<Serve<S>>) -> io::Result<Self> {
+        let count = match limits.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let counters = Arc::<Counters>::default();
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let engine = Engine::new(limits.clone(), Arc::clone(&serve), Arc::clone(&counters))?;
+            let shared = engine.shared();
+            let thread = std::thread::Builder::new()
+                .name(format!("h5live-fanout-{index}"))
+                .spawn(move || engine.run())?;
+            threads.push((shared, Some(thread)));
+        }
+        Ok(Self {
+            threads,
+            next: AtomicUsize::new(0),
+            counters,
+        })
+    }
+
+    /// Hands a socket over. `read` is what its client has sent already.
+    pub fn add(&self, socket: Socket, session: S, read: Bytes) {
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        if let Some((shared, _)) = self.threads.get(index) {
+            shared.command(Command::Add(Box::new((socket, session, read))));
+        }
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Lets every session close in its own way; the threads end when all have, or after `patience`.
+    /// Sockets that are added from now on are closed. Does not wait.
+    pub fn stop(&self, patience: Duration) {
+        for (shared, _) in &self.threads {
+            shared.command(Command::Stop(patience));
+        }
+    }
+}
+
+impl<S: Session> Drop for Fanout<S> {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+        for (_, thread) in &mut self.threads {
+            // A thread that panicked has nothing left to be stopped.
+            let _ = thread.take().map(JoinHandle::join);
+        }
+    }
+}

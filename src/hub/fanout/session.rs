@@ -1,0 +1,44 @@
+//! What a fan-out thread asks of a session. Pure.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::hub::topic::Topic;
+
+/// A client's side of a protocol as a state machine without a socket: the client's bytes and the
+/// time go in; bytes to write and the next deadline come out.
+pub trait Session: Send + 'static {
+    /// What it can't decide by itself, because it takes a look-up (a fresh authorisation).
+    type Request: Send + 'static;
+    /// The answer to that.
+    type Reply: Send + 'static;
+
+    /// The client sent bytes.
+    fn receive(&mut self, now: Instant, bytes: &[u8]);
+
+    /// A request that it made was answered.
+    fn reply(&mut self, now: Instant, reply: Self::Reply);
+
+    /// The next request that it makes.
+    fn request(&mut self) -> Option<Self::Request>;
+
+    /// Appends what to write next. Called again after that is written if it returns true.
+    fn output(&mut self, now: Instant, out: &mut Vec<Bytes>) -> bool;
+
+    /// What rings when [`Session::output`] may have something new; may change after any call.
+    fn topic(&self) -> Option<&Arc<Topic>>;
+
+    /// When [`Session::timeout`] wants to be called, give or take half a second.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Its deadline has passed.
+    fn timeout(&mut self, now: Instant);
+
+    /// The server stops: say goodbye.
+    fn stop(&mut self, now: Instant);
+
+    /// Whether everything is said; the socket is closed once what it gave out is written.
+    fn finished(&self) -> bool;
+}

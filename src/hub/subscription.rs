@@ -1,0 +1,120 @@
+//! A subscriber's place in a stream: joins at a keyframe, and skips to one when it lags.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::registry::Hub;
+use super::source::Source;
+use super::stream::{Generation, Kind, Sequence, State, Stream};
+use super::topic::Topic;
+use super::wire;
+
+/// One subscriber of one stream; dropping it unsubscribes.
+pub struct Subscription {
+    hub: Arc<Hub>,
+    stream: Arc<Stream>,
+    position: Position,
+    generation: Generation,
+    skips: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// For a keyframe at or after this.
+    Waiting(Sequence),
+    At(Sequence),
+}
+
+impl Subscription {
+    pub(super) fn new(hub: Arc<Hub>, stream: Arc<Stream>) -> Self {
+        Self {
+            hub,
+            stream,
+            position: Position::Waiting(0),
+            generation: 0,
+            skips: 0,
+        }
+    }
+
+    /// What it subscribes to.
+    pub fn source(&self) -> &Source {
+        &self.stream.source
+    }
+
+    /// What rings when there is something new.
+    pub fn topic(&self) -> &Arc<Topic> {
+        &self.stream.topic
+    }
+
+    /// How often it fell behind and skipped to a keyframe.
+    pub fn skips(&self) -> u64 {
+        self.skips
+    }
+
+    /// Appends what comes next, in order, until about `budget` bytes are there. True: there is more.
+    pub fn next(&mut self, budget: usize, out: &mut Vec<Bytes>) -> bool {
+        let stream = Arc::clone(&self.stream);
+        let state = stream.lock();
+        let mut taken = 0;
+        loop {
+            let Some(at) = self.place(&state, out) else {
+                return false;
+            };
+            let Some(entry) = state.get(at) else {
+                return false;
+            };
+            if taken >= budget {
+                return true;
+            }
+            if let Kind::Init(generation) = entry.kind {
+                self.generation = generation;
+            }
+            taken += entry.wire.len();
+            out.push(entry.wire.clone());
+            self.position = Position::At(at + 1);
+        }
+    }
+
+    /// Where to go on; first decides whether to skip.
+    fn place(&mut self, state: &State, out: &mut Vec<Bytes>) -> Option<Sequence> {
+        if let Position::At(at) = self.position {
+            let bound = state
+                .keyframe
+                .map_or(0, |keyframe| state.behind(keyframe))
+                .max(self.stream.limits.lag_bytes as u64);
+            if state.behind(at) <= bound {
+                return Some(at);
+            }
+            self.skips += 1;
+            self.position = Position::Waiting(at);
+        }
+        let Position::Waiting(from) = self.position else {
+            return None;
+        };
+        let Some((start, keyframe)) = state.start.as_ref().zip(state.keyframe) else {
+            // A stop that was skipped over must still be told, once.
+            if state.start.is_none() && self.generation != 0 {
+                out.push(wire::stopped());
+                self.generation = 0;
+            }
+            return None;
+        };
+        if keyframe < from {
+            return None;
+        }
+        if self.generation != start.generation {
+            out.push(start.wire.clone());
+            out.extend(state.metadata.clone());
+            self.generation = start.generation;
+        }
+        self.position = Position::At(keyframe);
+        Some(keyframe)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.unsubscribe(&self.stream);
+    }
+}
