@@ -1,1 +1,41 @@
-//! To come.
+//! The playback token: minted by whoever holds a stream's secret, verified before any byte of media.
+//!
+//! ```text
+//! mint     Secret ─▶ Key ─┐
+//!          Claims ────────┴▶ mint ─▶ Minted (token, expires, tag, options)
+//! verify   Query or JSON ─▶ Parameters ─▶ Presented ─┐   .kid() and .scope() say which Key to look up
+//!          KeyLookup, Facts, now ────────────────────┴▶ Grant, or a Denial
+//! ```
+//!
+//! Pure: the time is an argument, the key is looked up by the caller, nothing is read or written.
+//! The layout of a token stands at the head of `envelope.rs`, that of the signed bytes at the head
+//! of `message.rs`.
+
+mod claims;
+mod denial;
+mod envelope;
+mod grant;
+mod host;
+mod message;
+mod mint;
+mod options;
+mod parameters;
+mod query;
+mod secret;
+mod stream_name;
+mod tag;
+mod verify;
+
+pub use claims::{Claims, Facts, Scope, UnixSeconds};
+pub use denial::{Denial, DenialKind};
+pub use grant::Grant;
+pub use host::{Host, HostError};
+pub use message::message;
+pub use mint::{Minted, mint};
+pub use options::Options;
+pub use parameters::Parameters;
+pub use query::{Query, QueryError, Repeated};
+pub use secret::{Key, Kid, KidError, Secret, SecretError};
+pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
+pub use tag::{Tag, TagError};
+pub use verify::{KeyLookup, Presented};

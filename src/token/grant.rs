@@ -1,0 +1,66 @@
+//! The proof that a token was verified: the only key to media.
+
+use std::net::IpAddr;
+
+use super::{Claims, Host, Kid, Scope, StreamName, Tag, UnixSeconds};
+
+/// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one.
+/// Holds no secret and no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    stream: StreamName,
+    claims: Claims,
+    kid: Kid,
+    revision: u64,
+}
+
+impl Grant {
+    pub(super) fn new(stream: StreamName, claims: Claims, kid: Kid, revision: u64) -> Grant {
+        Grant {
+            stream,
+            claims,
+            kid,
+            revision,
+        }
+    }
+
+    /// The stream that was asked for, also where the token opens a whole organisation.
+    pub fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    /// What the token opens.
+    pub fn scope(&self) -> &Scope {
+        &self.claims.scope
+    }
+
+    /// The token's tag.
+    pub fn tag(&self) -> Option<&Tag> {
+        self.claims.tag.as_ref()
+    }
+
+    /// The first second at which the token is no longer valid.
+    pub fn expires(&self) -> Option<UnixSeconds> {
+        self.claims.expires
+    }
+
+    /// The address that the token is bound to; IPv4 never in its IPv6-mapped form.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.claims.ip
+    }
+
+    /// The page's host that the token is bound to.
+    pub fn referer(&self) -> Option<&Host> {
+        self.claims.referer.as_ref()
+    }
+
+    /// The key that the token was made with.
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// The revision of that key's record, so that withdrawing it ends what it opened.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+}
