@@ -99,8 +99,13 @@ impl Host {
     /// `None` where the value names no web page: `null`, another scheme than http and https, no
     /// host, or anything that a browser does not send. Userinfo, path, query and port do not count.
     pub fn of_url(value: &str) -> Option<Host> {
-        // The URL standard drops tabs and line ends and reads `\` as `/`; no browser sends those.
-        if value.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '\\') {
+        // The URL standard drops tabs and line ends, and before a query reads `\` as `/`; no browser
+        // sends those.
+        if value.contains(|c: char| c.is_ascii_control() || c == ' ') {
+            return None;
+        }
+        let before_query = value.split(['?', '#']).next()?;
+        if before_query.contains('\\') {
             return None;
         }
         let url = Url::parse(value).ok()?;
@@ -109,7 +114,7 @@ impl Host {
         }
         let host = url.host_str()?;
         let host = host.strip_suffix('.').unwrap_or(host);
-        if host.is_empty() || host.len() > LONGEST_HOST {
+        if host.is_empty() || host.ends_with('.') || host.len() > LONGEST_HOST {
             return None;
         }
         Some(Host(host.into()))

@@ -53,7 +53,8 @@ impl Parameters {
 
 impl<'de> serde::Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parameters, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
+        // Not `deserialize_map`: its own error prints a string in place of the object.
+        deserializer.deserialize_any(ObjectVisitor)
     }
 }
 
@@ -66,7 +67,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
         f.write_str("an object with token, expires, options and tag")
     }
 
-    /// Overridden because serde's own error would print the string, which may be a token.
+    /// Overridden because the provided one prints the string, which may be a token.
     fn visit_str<E: Error>(self, _: &str) -> Result<Parameters, E> {
         Err(E::custom(
             "security must be an object with token, expires, options and tag, not a string",

@@ -189,6 +189,3 @@ impl fmt::Debug for Presented {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

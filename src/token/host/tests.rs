@@ -35,10 +35,11 @@ fn the_host_of_a_header_is_what_the_browser_connected_to() {
             "https://demo.example.de./",
             Some("demo.example.de"),
         ),
+        ("two trailing dots", "https://demo.example.de../", None),
         (
-            "only one trailing dot goes",
-            "https://demo.example.de../",
-            Some("demo.example.de."),
+            "backslash in the query",
+            "https://evil.com/?\\@demo.example.de",
+            Some("evil.com"),
         ),
         (
             "punycode",

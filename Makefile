@@ -1,0 +1,41 @@
+# `make` lists the targets. Everything a target needs it installs itself (.ci/setup).
+
+CARGO ?= cargo
+export DEMO_PORT DEMO_RTMP_PORT DEMO_TLS DEMO_PROFILE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt-check clippy doc deny plugin
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup: ## install the Debian packages that are missing, for building, demo and tests
+	@.ci/setup
+
+demo: ## an origin, a publisher and the server; prints player URLs (DEMO_PORT=8180 …)
+	@.ci/setup build demo
+	@examples/demo/run
+
+test: check ## everything that must hold before a change lands
+	$(CARGO) test --workspace --locked
+
+check: fmt-check clippy doc deny plugin ## what can be said without running the tests
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy: | setup
+	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features --profile test -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features --features gst -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+doc: | setup
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+deny: | setup
+	@.ci/deny
+
+plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
+	$(CARGO) build --locked -p gst-plugin-h5live

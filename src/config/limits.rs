@@ -1,0 +1,155 @@
+//! Every bound of the server, by name.
+
+use std::time::Duration;
+
+use super::ConfigError;
+use super::section::Section;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// `[limits]`. Times are lengths of time, sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `max-connections`: sockets open at once, over all doors. Default 10,000.
+    pub max_connections: usize,
+    /// `handshake-timeout`: from accept to the end of the request's head, TLS included. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// `max-header-bytes`: a request's line and headers together. Default 32 KiB.
+    pub max_header_bytes: usize,
+    /// `max-message-bytes`: one WebSocket message from a client. Default 16 KiB.
+    pub max_message_bytes: usize,
+    /// `max-lag-bytes`: a client that is further behind skips to the next keyframe. Default 2 MiB.
+    pub max_lag_bytes: usize,
+    /// `stall-timeout`: a client that takes no byte for so long is closed. Default 10 s.
+    pub stall_timeout: Duration,
+    /// `max-gop-bytes`: what is kept of one stream for those who join. Default 32 MiB.
+    pub max_gop_bytes: usize,
+    /// `max-pulls`: streams pulled from origins at once. Default 500.
+    pub max_pulls: usize,
+    /// `linger`: how long a pull goes on after its last viewer has left. Default 10 s.
+    pub linger: Duration,
+    /// `drain-timeout`: how long sessions may take to end when the server stops. Default 5 s.
+    pub drain_timeout: Duration,
+    /// `records-connections`: connections to the records at once. Default 4.
+    pub records_connections: usize,
+    /// `records-timeout`: how long an answer of the records is waited for. Default 5 s.
+    pub records_timeout: Duration,
+    /// `api-failures`: refused API requests that one address, and one API key, may make in a row
+    /// before 429. Default 20.
+    pub api_failures: usize,
+    /// `api-failure-recovery`: after so long one more of them is allowed again. Default 3 s.
+    pub api_failure_recovery: Duration,
+    /// `api-failure-entries`: addresses and API keys whose failures are remembered. Default 10,000.
+    pub api_failure_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            handshake_timeout: Duration::from_secs(10),
+            max_header_bytes: 32 * KIB,
+            max_message_bytes: 16 * KIB,
+            max_lag_bytes: 2 * MIB,
+            stall_timeout: Duration::from_secs(10),
+            max_gop_bytes: 32 * MIB,
+            max_pulls: 500,
+            linger: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
+            records_connections: 4,
+            records_timeout: Duration::from_secs(5),
+            api_failures: 20,
+            api_failure_recovery: Duration::from_secs(3),
+            api_failure_entries: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(mut section: Section) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let instant = Duration::from_millis(100);
+        let minute = Duration::from_secs(60);
+        let hour = Duration::from_secs(3600);
+        let limits = Self {
+            max_connections: section.count(
+                "max-connections",
+                default.max_connections,
+                1,
+                1_000_000,
+            )?,
+            handshake_timeout: section.duration(
+                "handshake-timeout",
+                default.handshake_timeout,
+                instant,
+                minute,
+            )?,
+            max_header_bytes: section.count(
+                "max-header-bytes",
+                default.max_header_bytes,
+                8 * KIB,
+                256 * KIB,
+            )?,
+            max_message_bytes: section.count(
+                "max-message-bytes",
+                default.max_message_bytes,
+                KIB,
+                MIB,
+            )?,
+            max_lag_bytes: section.count(
+                "max-lag-bytes",
+                default.max_lag_bytes,
+                64 * KIB,
+                256 * MIB,
+            )?,
+            stall_timeout: section.duration(
+                "stall-timeout",
+                default.stall_timeout,
+                instant,
+                hour,
+            )?,
+            max_gop_bytes: section.count(
+                "max-gop-bytes",
+                default.max_gop_bytes,
+                MIB,
+                1024 * MIB,
+            )?,
+            max_pulls: section.count("max-pulls", default.max_pulls, 1, 100_000)?,
+            linger: section.duration("linger", default.linger, Duration::ZERO, 24 * hour)?,
+            drain_timeout: section.duration(
+                "drain-timeout",
+                default.drain_timeout,
+                Duration::ZERO,
+                hour,
+            )?,
+            records_connections: section.count(
+                "records-connections",
+                default.records_connections,
+                1,
+                64,
+            )?,
+            records_timeout: section.duration(
+                "records-timeout",
+                default.records_timeout,
+                instant,
+                minute,
+            )?,
+            api_failures: section.count("api-failures", default.api_failures, 1, 100_000)?,
+            api_failure_recovery: section.duration(
+                "api-failure-recovery",
+                default.api_failure_recovery,
+                Duration::from_millis(1),
+                hour,
+            )?,
+            api_failure_entries: section.count(
+                "api-failure-entries",
+                default.api_failure_entries,
+                16,
+                1_000_000,
+            )?,
+        };
+        section.finish()?;
+        Ok(limits)
+    }
+}

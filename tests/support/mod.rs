@@ -1,0 +1,9 @@
+//! What the tests share: a real origin, a real publisher, a real server, each ended by its own handle.
+//!
+//! A test file takes in what it needs by `mod support;`. Each test binary uses a part of it only.
+#![allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod origin;
+pub mod process;
+pub mod publisher;
