@@ -10,7 +10,7 @@ use super::body::{Body, text};
 
 /// Nothing but our own files, sockets of any H5Live server, and media from memory.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self' ws: wss:; media-src 'self' blob:; img-src 'self' data:; \
+    connect-src 'self' ws: wss:; media-src 'self' blob: https:; img-src 'self' data:; \
     base-uri 'none'; form-action 'self'; frame-ancestors *";
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -24,7 +24,30 @@ pub struct Page {
     content: &'static str,
 }
 
-const PAGES: &[Page] = &[];
+macro_rules! page {
+    ($path:expr, $file:literal, $kind:ident) => {
+        Page {
+            path: $path,
+            kind: $kind,
+            content: include_str!($file),
+        }
+    };
+    ($file:literal, $kind:ident) => {
+        page!(concat!("/", $file), $file, $kind)
+    };
+}
+
+const PAGES: &[Page] = &[
+    page!("/", "player.html", HTML),
+    page!("player.css", CSS),
+    page!("player.js", JS),
+    page!("player/codes.js", JS),
+    page!("player/connection.js", JS),
+    page!("player/live-edge.js", JS),
+    page!("player/media-buffer.js", JS),
+    page!("player/parameters.js", JS),
+    page!("player/playback.js", JS),
+];
 
 /// The file at a path.
 pub fn find(path: &str) -> Option<&'static Page> {

@@ -63,9 +63,14 @@ pub type Serve<S> = dyn Fn(ReplyTo<S>, <S as Session>::Request) + Send + Sync;
 
 /// The threads. Dropping it stops them at once; [`Fanout::stop`] lets sessions say goodbye.
 pub struct Fanout<S: Session> {
-    threads: Vec<(Arc<Shared<S>>, Option<JoinHandle<()>>)>,
+    threads: Vec<Thread<S>>,
     next: AtomicUsize,
     counters: Arc<Counters>,
+}
+
+struct Thread<S: Session> {
+    shared: Arc<Shared<S>>,
+    handle: Option<JoinHandle<()>>,
 }
 
 impl<S: Session> Fanout<S> {
@@ -80,10 +85,13 @@ impl<S: Session> Fanout<S> {
         for index in 0..count {
             let engine = Engine::new(limits.clone(), Arc::clone(&serve), Arc::clone(&counters))?;
             let shared = engine.shared();
-            let thread = std::thread::Builder::new()
+            let handle = std::thread::Builder::new()
                 .name(format!("h5live-fanout-{index}"))
                 .spawn(move || engine.run())?;
-            threads.push((shared, Some(thread)));
+            threads.push(Thread {
+                shared,
+                handle: Some(handle),
+            });
         }
         Ok(Self {
             threads,
@@ -95,8 +103,10 @@ impl<S: Session> Fanout<S> {
     /// Hands a socket over. `read` is what its client has sent already.
     pub fn add(&self, socket: Socket, session: S, read: Bytes) {
         let index = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        if let Some((shared, _)) = self.threads.get(index) {
-            shared.command(Command::Add(Box::new((socket, session, read))));
+        if let Some(thread) = self.threads.get(index) {
+            thread
+                .shared
+                .command(Command::Add(Box::new((socket, session, read))));
         }
     }
 
@@ -108,8 +118,8 @@ impl<S: Session> Fanout<S> {
     /// Lets every session close in its own way; the threads end when all have, or after `patience`.
     /// Sockets that are added from now on are closed. Does not wait.
     pub fn stop(&self, patience: Duration) {
-        for (shared, _) in &self.threads {
-            shared.command(Command::Stop(patience));
+        for thread in &self.threads {
+            thread.shared.command(Command::Stop(patience));
         }
     }
 }
@@ -117,9 +127,9 @@ impl<S: Session> Fanout<S> {
 impl<S: Session> Drop for Fanout<S> {
     fn drop(&mut self) {
         self.stop(Duration::ZERO);
-        for (_, thread) in &mut self.threads {
+        for thread in &mut self.threads {
             // A thread that panicked has nothing left to be stopped.
-            let _ = thread.take().map(JoinHandle::join);
+            let _ = thread.handle.take().map(JoinHandle::join);
         }
     }
 }
