@@ -14,7 +14,6 @@
 mod claims;
 mod denial;
 mod envelope;
-mod grant;
 mod host;
 mod message;
 mod mint;
@@ -28,7 +27,6 @@ mod verify;
 
 pub use claims::{Claims, Facts, Scope, UnixSeconds};
 pub use denial::{Denial, DenialKind};
-pub use grant::Grant;
 pub use host::{Host, HostError};
 pub use message::message;
 pub use mint::{Minted, mint};
@@ -38,4 +36,4 @@ pub use query::{Query, QueryError, Repeated};
 pub use secret::{Key, Kid, KidError, Secret, SecretError};
 pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
 pub use tag::{Tag, TagError};
-pub use verify::{KeyLookup, Presented};
+pub use verify::{Grant, KeyLookup, Presented};

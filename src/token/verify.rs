@@ -3,12 +3,16 @@
 //! In this order: what is missing or malformed (costs nothing), the mac, the expiry. So only the
 //! holder of a token that was once valid is told that it has expired.
 
+mod grant;
+
 use std::fmt;
+
+pub use grant::Grant;
 
 use super::envelope::Envelope;
 use super::{
-    Claims, Denial, Facts, Grant, Key, Kid, Options, Parameters, Scope, StreamName, Tag,
-    UnixSeconds, message,
+    Claims, Denial, Facts, Key, Kid, Options, Parameters, Scope, StreamName, Tag, UnixSeconds,
+    message,
 };
 
 /// A token that was read and not yet verified: it proves nothing.
@@ -189,3 +193,6 @@ impl fmt::Debug for Presented {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,3 +7,4 @@
 pub mod origin;
 pub mod process;
 pub mod publisher;
+pub mod server;

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{Claims, Host, Kid, Scope, StreamName, Tag, UnixSeconds};
+use crate::token::{Claims, Host, Kid, Scope, StreamName, Tag, UnixSeconds};
 
-/// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one.
+/// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, and no
+/// other module could.
 /// Holds no secret and no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
