@@ -276,21 +276,35 @@ fn stbl(
 }
 
 /// Writes a box: its size and kind, then what `content` writes.
-fn boxed<E>(
+fn boxed(
     out: &mut Vec<u8>,
     kind: &[u8; 4],
-    content: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<(), E> {
+    content: impl FnOnce(&mut Vec<u8>) -> Result<(), mp4::Error>,
+) -> Result<(), mp4::Error> {
+    let start = open(out, kind);
+    content(out)?;
+    close(out, start);
+    Ok(())
+}
+
+/// Begins a box, and returns where.
+fn open(out: &mut Vec<u8>, kind: &[u8; 4]) -> usize {
     let start = out.len();
     out.put_u32(0);
     out.put_slice(kind);
-    content(out)?;
+    start
+}
+
+/// Ends the box that began at `start`: only now is its size known.
+fn close(out: &mut [u8], start: usize) {
     // No box here comes near 4 GiB: access units are bounded, and an init segment is small.
-    let size = (out.len() - start) as u32;
-    if let Some(field) = out.get_mut(start..start + 4) {
-        field.copy_from_slice(&size.to_be_bytes());
+    put_at(out, start, out.len() - start);
+}
+
+fn put_at(out: &mut [u8], at: usize, value: usize) {
+    if let Some(field) = out.get_mut(at..at + 4) {
+        field.copy_from_slice(&(value as u32).to_be_bytes());
     }
-    Ok(())
 }
 
 /// One video sample of a fragment; times in ticks of [`VIDEO_TIMESCALE`].
@@ -320,99 +334,83 @@ pub(crate) fn fragment(
     let audio_frames = audio.map_or(&[][..], |run| run.frames);
     let audio_bytes: usize = audio_frames.iter().map(Bytes::len).sum();
     let mut out = Vec::with_capacity(256 + 4 * audio_frames.len() + video_bytes + audio_bytes);
-    let mut offsets = [None, None];
-    let written: Result<(), std::convert::Infallible> = boxed(&mut out, b"moof", |out| {
-        boxed(out, b"mfhd", |out| {
-            out.put_u32(0);
-            out.put_u32(sequence);
-            Ok(())
-        })?;
-        if let Some(sample) = video {
-            boxed(out, b"traf", |out| video_traf(out, sample, &mut offsets[0]))?;
-        }
-        if let Some(run) = audio {
-            boxed(out, b"traf", |out| audio_traf(out, run, &mut offsets[1]))?;
-        }
-        Ok(())
-    });
-    let Ok(()) = written;
-    let data_start = out.len() + 8;
-    patch(&mut out, offsets[0], data_start);
-    patch(&mut out, offsets[1], data_start + video_bytes);
-    out.put_u32((8 + video_bytes + audio_bytes) as u32);
-    out.put_slice(b"mdat");
-    if let Some(sample) = video {
+    let moof = open(&mut out, b"moof");
+    let mfhd = open(&mut out, b"mfhd");
+    out.put_u32(0);
+    out.put_u32(sequence);
+    close(&mut out, mfhd);
+    let video_offset = video.map(|sample| video_traf(&mut out, sample));
+    let audio_offset = audio.map(|run| audio_traf(&mut out, run));
+    close(&mut out, moof);
+
+    let mdat = open(&mut out, b"mdat");
+    if let (Some(at), Some(sample)) = (video_offset, video) {
+        let here = out.len();
+        put_at(&mut out, at, here - moof);
         out.put_slice(&sample.data);
     }
-    for frame in audio_frames {
-        out.put_slice(frame);
+    if let (Some(at), Some(run)) = (audio_offset, audio) {
+        let here = out.len();
+        put_at(&mut out, at, here - moof);
+        for frame in run.frames {
+            out.put_slice(frame);
+        }
     }
+    close(&mut out, mdat);
     Bytes::from(out)
-}
-
-/// Writes a trun's data_offset, once it is known.
-fn patch(out: &mut Vec<u8>, at: Option<usize>, value: usize) {
-    if let Some(field) = at.and_then(|at| out.get_mut(at..at + 4)) {
-        field.copy_from_slice(&(value as u32).to_be_bytes());
-    }
 }
 
 const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
 
-fn video_traf<E>(
-    out: &mut Vec<u8>,
-    sample: &VideoSample,
-    offset: &mut Option<usize>,
-) -> Result<(), E> {
-    boxed(out, b"tfhd", |out| {
-        // default-sample-duration, -size and -flags are present.
-        out.put_u32(DEFAULT_BASE_IS_MOOF | 0x38);
-        out.put_u32(VIDEO_TRACK);
-        out.put_u32(sample.duration);
-        out.put_u32(sample.data.len() as u32);
-        out.put_u32(if sample.keyframe { SYNC } else { DELTA });
-        Ok(())
-    })?;
-    tfdt(out, sample.tfdt)?;
-    boxed(out, b"trun", |out| {
-        // data-offset and sample-composition-time-offset are present.
-        out.put_u32(0x801);
-        out.put_u32(1);
-        *offset = Some(out.len());
-        out.put_u32(0);
-        out.put_u32(sample.composition_offset);
-        Ok(())
-    })
+/// Writes the video's traf, and returns where its data_offset stands.
+fn video_traf(out: &mut Vec<u8>, sample: &VideoSample) -> usize {
+    let traf = open(out, b"traf");
+    let tfhd = open(out, b"tfhd");
+    // default-sample-duration, -size and -flags are present.
+    out.put_u32(DEFAULT_BASE_IS_MOOF | 0x38);
+    out.put_u32(VIDEO_TRACK);
+    out.put_u32(sample.duration);
+    out.put_u32(sample.data.len() as u32);
+    out.put_u32(if sample.keyframe { SYNC } else { DELTA });
+    close(out, tfhd);
+    tfdt(out, sample.tfdt);
+    let trun = open(out, b"trun");
+    // data-offset and sample-composition-time-offset are present.
+    out.put_u32(0x801);
+    out.put_u32(1);
+    let offset = out.len();
+    out.put_u32(0);
+    out.put_u32(sample.composition_offset);
+    close(out, trun);
+    close(out, traf);
+    offset
 }
 
-fn audio_traf<E>(
-    out: &mut Vec<u8>,
-    run: AudioRun<'_>,
-    offset: &mut Option<usize>,
-) -> Result<(), E> {
-    boxed(out, b"tfhd", |out| {
-        out.put_u32(DEFAULT_BASE_IS_MOOF);
-        out.put_u32(AUDIO_TRACK);
-        Ok(())
-    })?;
-    tfdt(out, run.tfdt)?;
-    boxed(out, b"trun", |out| {
-        // data-offset and sample-size are present.
-        out.put_u32(0x201);
-        out.put_u32(run.frames.len() as u32);
-        *offset = Some(out.len());
-        out.put_u32(0);
-        for frame in run.frames {
-            out.put_u32(frame.len() as u32);
-        }
-        Ok(())
-    })
+/// Writes the audio's traf, and returns where its data_offset stands.
+fn audio_traf(out: &mut Vec<u8>, run: AudioRun<'_>) -> usize {
+    let traf = open(out, b"traf");
+    let tfhd = open(out, b"tfhd");
+    out.put_u32(DEFAULT_BASE_IS_MOOF);
+    out.put_u32(AUDIO_TRACK);
+    close(out, tfhd);
+    tfdt(out, run.tfdt);
+    let trun = open(out, b"trun");
+    // data-offset and sample-size are present.
+    out.put_u32(0x201);
+    out.put_u32(run.frames.len() as u32);
+    let offset = out.len();
+    out.put_u32(0);
+    for frame in run.frames {
+        out.put_u32(frame.len() as u32);
+    }
+    close(out, trun);
+    close(out, traf);
+    offset
 }
 
-fn tfdt<E>(out: &mut Vec<u8>, time: u64) -> Result<(), E> {
-    boxed(out, b"tfdt", |out| {
-        out.put_u32(1 << 24);
-        out.put_u64(time);
-        Ok(())
-    })
+fn tfdt(out: &mut Vec<u8>, time: u64) {
+    let tfdt = open(out, b"tfdt");
+    out.put_u32(1 << 24);
+    out.put_u64(time);
+    close(out, tfdt);
 }
