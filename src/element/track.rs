@@ -1,0 +1,197 @@
+//! One pad's part: its caps and buffers in GStreamer's words, made into the muxer's nouns.
+
+use bytes::Bytes;
+use gstreamer as gst;
+
+use crate::media::fragment::{AccessUnit, AudioConfig, Nanos, VideoConfig};
+
+/// Where running time 0 lies on the muxer's clock, which has no negative times: encoders with
+/// B-frames begin with decode times before their segment.
+const BEFORE_ZERO: Nanos = 10_000_000_000;
+
+/// Which of the two pads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Video,
+    Audio,
+}
+
+impl Kind {
+    /// The name of the pad and of its template.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+        }
+    }
+}
+
+/// A requested pad and what it has said so far.
+pub(super) struct Track {
+    pub pad: gst::Pad,
+    pub configured: bool,
+    /// The number of the EOS event, where it has come.
+    pub eos: Option<gst::Seqnum>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    untimed: u64,
+}
+
+/// Why caps are refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CapsError {
+    #[error(
+        "the video pad takes H.264 as avc in access units, not {0}; put h264parse before this element"
+    )]
+    NotAvc(gst::Caps),
+    #[error("the video caps have no codec_data; put h264parse before this element")]
+    NoDecoderRecord,
+    #[error(
+        "the video caps have no picture size up to 65535x65535; put h264parse before this element"
+    )]
+    NoSize,
+    #[error("the audio pad takes raw AAC frames, not {0}; put aacparse before this element")]
+    NotAac(gst::Caps),
+    #[error("the audio caps have no codec_data; put aacparse before this element")]
+    NoAudioSpecificConfig,
+}
+
+/// Why a buffer can't be muxed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It has no time; this many of its pad had none until now.
+    Untimed(u64),
+    /// It can't be mapped.
+    Unreadable,
+}
+
+impl Track {
+    pub fn new(pad: gst::Pad) -> Self {
+        Self {
+            pad,
+            configured: false,
+            eos: None,
+            segment: None,
+            untimed: 0,
+        }
+    }
+
+    /// Forgets all but the pad.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.pad.clone());
+    }
+
+    /// Forgets the timeline, as a flush asks for.
+    pub fn flush(&mut self) {
+        self.eos = None;
+        self.segment = None;
+    }
+
+    /// Takes a segment. `false`: not one in time.
+    pub fn set_segment(&mut self, segment: &gst::Segment) -> bool {
+        self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
+        self.segment.is_some()
+    }
+
+    /// Where the pad is, in stream time.
+    pub fn position(&self) -> Option<gst::ClockTime> {
+        let segment = self.segment.as_ref()?;
+        segment.to_stream_time(segment.position()?)
+    }
+
+    /// Makes a buffer into an access unit on the muxer's clock. The bytes are the buffer's own.
+    pub fn access_unit(&mut self, kind: Kind, buffer: gst::Buffer) -> Result<AccessUnit, Unfit> {
+        let pts = buffer.pts().or(buffer.dts());
+        let dts = buffer.dts().or(buffer.pts());
+        let (Some(pts), Some(dts), Some(segment)) = (pts, dts, self.segment.as_mut()) else {
+            self.untimed += 1;
+            return Err(Unfit::Untimed(self.untimed));
+        };
+        segment.set_position(pts);
+        let (Some(pts), Some(dts)) = (running_time(segment, pts), running_time(segment, dts))
+        else {
+            self.untimed += 1;
+            return Err(Unfit::Untimed(self.untimed));
+        };
+        let keyframe =
+            kind == Kind::Audio || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let data = buffer
+            .into_mapped_buffer_readable()
+            .map_err(|_| Unfit::Unreadable)?;
+        Ok(AccessUnit {
+            dts,
+            pts,
+            keyframe,
+            data: Bytes::from_owner(data),
+        })
+    }
+}
+
+fn running_time(
+    segment: &gst::FormattedSegment<gst::ClockTime>,
+    time: gst::ClockTime,
+) -> Option<Nanos> {
+    Some(match segment.to_running_time_full(time)? {
+        gst::Signed::Positive(time) => BEFORE_ZERO.saturating_add(time.nseconds()),
+        gst::Signed::Negative(time) => BEFORE_ZERO.saturating_sub(time.nseconds()),
+    })
+}
+
+/// Reads a video pad's caps.
+pub(super) fn video_config(caps: &gst::Caps) -> Result<VideoConfig, CapsError> {
+    let structure = caps.structure(0).filter(|structure| {
+        structure.name() == "video/x-h264"
+            && structure.get::<&str>("stream-format") == Ok("avc")
+            && structure
+                .get::<&str>("alignment")
+                .map_or(true, |alignment| alignment == "au")
+    });
+    let structure = structure.ok_or_else(|| CapsError::NotAvc(described(caps)))?;
+    let avcc = codec_data(structure).ok_or(CapsError::NoDecoderRecord)?;
+    let size = |name| {
+        let pixels = structure.get::<i32>(name).ok()?;
+        u16::try_from(pixels).ok().filter(|pixels| *pixels > 0)
+    };
+    let (Some(width), Some(height)) = (size("width"), size("height")) else {
+        return Err(CapsError::NoSize);
+    };
+    let frame_rate = structure.get::<gst::Fraction>("framerate").ok();
+    let frame_rate = frame_rate.and_then(|rate| {
+        let numerator = u32::try_from(rate.numer()).ok().filter(|n| *n > 0)?;
+        Some((numerator, u32::try_from(rate.denom()).ok()?))
+    });
+    Ok(VideoConfig {
+        avcc,
+        width,
+        height,
+        frame_rate,
+    })
+}
+
+/// Reads an audio pad's caps.
+pub(super) fn audio_config(caps: &gst::Caps) -> Result<AudioConfig, CapsError> {
+    let structure = caps.structure(0).filter(|structure| {
+        structure.name() == "audio/mpeg"
+            && structure.get::<i32>("mpegversion") == Ok(4)
+            && structure
+                .get::<&str>("stream-format")
+                .map_or(true, |format| format == "raw")
+    });
+    let structure = structure.ok_or_else(|| CapsError::NotAac(described(caps)))?;
+    let asc = codec_data(structure).ok_or(CapsError::NoAudioSpecificConfig)?;
+    Ok(AudioConfig { asc })
+}
+
+fn codec_data(structure: &gst::StructureRef) -> Option<Bytes> {
+    let buffer = structure.get::<gst::Buffer>("codec_data").ok()?;
+    let map = buffer.map_readable().ok()?;
+    (!map.is_empty()).then(|| Bytes::copy_from_slice(&map))
+}
+
+/// The caps without buffers, for a sentence.
+fn described(caps: &gst::Caps) -> gst::Caps {
+    let mut caps = caps.clone();
+    for structure in caps.make_mut().iter_mut() {
+        structure.remove_fields(["codec_data", "streamheader"]);
+    }
+    caps
+}
