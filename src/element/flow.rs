@@ -283,7 +283,7 @@ impl Flow {
         let unit = track.access_unit(kind, buffer);
         let pushed = match unit {
             Ok(unit) => started.push(kind, unit).map_err(|error| error.to_string()),
-            Err(Unfit::Untimed(first)) if first == 1 => {
+            Err(Unfit::Untimed(1)) => {
                 self.counts.refused_frames += 1;
                 return Taken::FirstUntimed;
             }

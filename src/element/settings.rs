@@ -273,7 +273,8 @@ mod tests {
 
     #[test]
     fn each_refusal_names_what_to_set() {
-        let rows: [(&str, fn(&mut Settings)); 7] = [
+        type Row = (&'static str, fn(&mut Settings));
+        let rows: [Row; 7] = [
             ("stream-name", |s| s.stream_name = None),
             ("stream name", |s| s.stream_name = Some("x socks=1".into())),
             ("secret-file", |s| s.secret = None),
