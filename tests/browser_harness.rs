@@ -1,5 +1,6 @@
 //! The browser harness itself: it opens a page, reads it, and leaves no process behind. Not covered: the player page.
 
+#![cfg(feature = "doors")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/browser.rs"]

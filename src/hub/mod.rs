@@ -1,8 +1,8 @@
 //! Streams by name: one publisher each, any number of granted subscribers.
 //!
 //! What a publisher puts in is made into wire bytes once ([`wire`]), kept in a bounded ring that
-//! always holds the current GOP ([`stream`]), and read by every subscriber through a position of its
-//! own ([`subscription`]). [`fanout`] moves those bytes to sockets.
+//! always holds the current GOP (`stream`), and read by every subscriber through a position of its
+//! own (`subscription`). [`fanout`] moves those bytes to sockets.
 
 pub mod fanout;
 mod registry;

@@ -215,7 +215,7 @@ struct Driver {
 impl Driver {
     // chromedriver picks the port itself and says which: a port that we picked could be taken by then.
     fn start(home: &Path) -> Driver {
-        let mut child = Command::new("chromedriver")
+        let child = Command::new("chromedriver")
             .arg("--port=0")
             .env("TMPDIR", home)
             .stdin(Stdio::null())
@@ -224,22 +224,21 @@ impl Driver {
             .process_group(0)
             .spawn()
             .expect("chromedriver is installed (Debian: chromium-driver)");
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let port = lines
+        // From here on, a panic ends the process too.
+        let mut driver = Driver { child, port: 0 };
+        let mut lines = BufReader::new(driver.child.stdout.take().expect("a pipe")).lines();
+        driver.port = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| {
-                line.split("on port ")
-                    .nth(1)?
-                    .trim_end_matches('.')
-                    .parse()
-                    .ok()
+            .filter_map(|line| {
+                let said = line.split("started successfully on port ").nth(1)?;
+                said.trim_end_matches('.').parse().ok()
             })
-            .filter(|port| *port != 0)
+            .next()
             .expect("chromedriver says its port");
         // Whatever else it says is read and dropped, so that it never waits for a reader.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Driver { child, port }
+        driver
     }
 }
 

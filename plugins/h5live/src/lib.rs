@@ -3,6 +3,7 @@
 //! A thin shell around `h5live::element`; the server links that directly.
 
 // The macro's entry points are exported to C by name, which the language counts as unsafe.
+#![allow(missing_docs)] // of what plugin_define! makes
 #![allow(unsafe_code)]
 
 use gst::glib;

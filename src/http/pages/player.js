@@ -21,6 +21,8 @@ const STATES = {
   reconnecting: "Reconnecting",
   failed: "Not playing",
 };
+// Where the button starts rather than stops.
+const RESTING = new Set(["paused", "idle", "failed", "blocked"]);
 const SPINNING = new Set(["loading", "waiting", "buffering", "source-stopped", "reconnecting"]);
 
 const element = (id) => document.getElementById(id);
@@ -67,7 +69,7 @@ function show() {
   text("code", code ? String(code) : "");
   element("retry").hidden = state !== "failed";
   element("big-play").hidden = state !== "blocked" && state !== "paused" && state !== "idle";
-  text("play", state === "paused" || state === "idle" || state === "failed" ? "Play" : "Pause");
+  text("play", RESTING.has(state) ? "Play" : "Pause");
   text("codec", /codecs="([^"]*)"/.exec(streamInfo?.mimeType ?? "")?.[1] ?? "–");
   showSound();
 }
@@ -171,7 +173,7 @@ function connectControls() {
   element("retry").addEventListener("click", () => playback.play());
   element("play").addEventListener("click", () => {
     const { state } = playback.snapshot();
-    if (["paused", "idle", "failed", "blocked"].includes(state)) playback.play();
+    if (RESTING.has(state)) playback.play();
     else playback.pause();
   });
   element("fullscreen").addEventListener("click", () => {

@@ -1,6 +1,6 @@
 //! Moves bytes between sessions and sockets, and knows no protocol.
 //!
-//! A few threads own all sockets. A publisher rings a [`Topic`]; each thread that has sessions on it
+//! A few threads own all sockets. A publisher rings a topic; each thread that has sessions on it
 //! wakes once and writes to all of them in turn: no task is woken per client, and what is written are
 //! the shared bytes of the hub. A socket that would block is left until it can take more; meanwhile
 //! its session falls behind in the hub's ring, which costs no memory of its own.

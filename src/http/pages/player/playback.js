@@ -17,6 +17,7 @@ const HEALTHY_S = 5;
 const DECODER_RESTARTS = 3;
 const HOLD_S = 2;
 const STUCK_S = 0.3;
+const FROZEN_S = 1.5;
 
 const seconds = () => performance.now() / 1000;
 
@@ -43,6 +44,7 @@ export class Playback {
   #sourceStopped = false;
   #progress = { time: 0, at: 0 };
   #playingSince = 0;
+  #lastControl = 0;
   #startedAt = 0;
   #counts = { stalls: 0, reconnects: 0, jumps: 0, hops: 0 };
   #firstPicture = null;
@@ -54,8 +56,8 @@ export class Playback {
     this.#handlers = handlers;
     this.#buffer = new MediaBuffer(video, {
       appended: (end) => {
-        this.#edge.arrived(seconds(), end);
         this.#control();
+        this.#edge.arrived(seconds(), end);
       },
       failed: (reason) => this.#decoderFailed(reason),
     });
@@ -72,7 +74,10 @@ export class Playback {
   /** Starts, or goes on after a pause or an end. */
   play() {
     if (this.#wanted === "play" && this.#state !== "failed") {
-      if (this.#state === "blocked") this.#startVideo();
+      if (this.#state === "blocked") {
+        this.#jump();
+        this.#startVideo();
+      }
       return;
     }
     const resumed = this.#wanted === "pause";
@@ -356,10 +361,13 @@ export class Playback {
 
   // Runs ten times a second and after each append, so that a hidden tab, whose timers sleep, stays at the edge too.
   #control() {
-    if (this.#wanted !== "play" || this.#state === "failed" || this.#state === "reconnecting" && !this.#ahead) return;
+    if (this.#wanted !== "play" || this.#state === "failed") return;
+    if (this.#state === "reconnecting" && !this.#ahead) return;
     const now = seconds();
-    if (this.#connection && this.#streamInfo && !this.#sourceStopped && performance.now() - this.#lastMessage > SILENCE_MS
-      && this.#state !== "waiting" && this.#state !== "loading") {
+    // The page itself stood still: what came late for that reason says nothing about the network.
+    if (now - this.#lastControl > FROZEN_S) this.#edge.restart(now);
+    this.#lastControl = now;
+    if (this.#silent) {
       this.#disconnect();
       return this.#retry(codes.SILENCE);
     }
@@ -389,6 +397,12 @@ export class Playback {
   #holding(now) {
     if (this.#heldSince && (this.#ahead >= this.#edge.target || now - this.#heldSince > HOLD_S)) this.#heldSince = 0;
     return this.#heldSince > 0;
+  }
+
+  // A stream that was running and of which nothing comes, not even that it stopped: the connection is dead.
+  get #silent() {
+    const running = this.#state === "playing" || this.#state === "buffering";
+    return running && this.#connection !== null && performance.now() - this.#lastMessage > SILENCE_MS;
   }
 
   #setRate(rate) {
