@@ -103,7 +103,8 @@ impl Shared {
         let tls = files.as_ref().map(tls::from_files).transpose()?;
         let runtime = runtime().map_err(ListenError::Threads)?;
         let bind = |error| ListenError::Bind { address, error };
-        let socket = runtime.block_on(listener::bind(address)).map_err(bind)?;
+        let _within = runtime.enter();
+        let socket = listener::bind(address).map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
         let keys = Arc::<Keys>::default();
         let gate = Gate {
@@ -113,7 +114,6 @@ impl Shared {
             skew: 0,
             page_origins: Vec::new(),
         };
-        let _within = runtime.enter();
         let hostname = address.to_string();
         let hub = Hub::new(crate::hub::Limits::default());
         let limits = crate::hub::fanout::Limits::default();
