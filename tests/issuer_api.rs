@@ -94,7 +94,7 @@ async fn every_mix_of_bindings_verifies() {
         assert_eq!(security["options"], bits, "{body} gave {}", reply.text);
         api.verify("ABCDE-demo", security)
             .await
-            .unwrap_or_else(|_| panic!("{body}"));
+            .unwrap_or_else(|denial| panic!("{body}: {denial}"));
     }
 }
 
