@@ -22,7 +22,7 @@ use super::connection::Connection;
 pub struct Limits {
     /// Connections before their upgrade, at once; more wait to be accepted.
     pub handshakes: usize,
-    /// Sessions at once; whoever comes then is told 4503.
+    /// How long a client may take for its TLS handshake, and for the head of each request.
     pub patience: Duration,
     /// Bytes of a request's head.
     pub head_bytes: usize,
