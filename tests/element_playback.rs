@@ -3,47 +3,35 @@
 #![cfg(feature = "gst")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/live.rs"]
+mod live;
+
 use std::io::Write;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use gstreamer as gst;
 use gstreamer::prelude::*;
-use h5live::token::{Claims, Scope, Secret, StreamName, mint};
+use h5live::token::{Claims, Scope, mint};
+use live::Live;
 use tungstenite::{Message, client};
 
-const SECRET: &str = "the secret of this pipeline";
 const FRAGMENTS: usize = 60;
 
 #[test]
 fn what_a_pipeline_publishes_decodes_at_a_client_with_a_token() {
-    gst::init().unwrap();
-    h5live::element::register(None).unwrap();
-    let pipeline = gst::parse::launch(&format!(
-        "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=30/1 \
-         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! h264parse \
-         ! h5liveauthsink name=s stream-name=ABCDE-demo secret=\"{SECRET}\" port=0 \
-         audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse ! s."
-    ))
-    .unwrap()
-    .downcast::<gst::Pipeline>()
-    .unwrap();
-    let sink = pipeline.by_name("s").unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let port = sink.property::<u32>("bound-port");
+    let live = Live::start();
     assert!(
-        sink.property::<Option<String>>("secret").is_none(),
+        live.sink.property::<Option<String>>("secret").is_none(),
         "write-only"
     );
 
-    let stream = StreamName::parse("ABCDE-demo").unwrap();
-    let key = Secret::new(SECRET.as_bytes()).unwrap().key();
-    let token = mint(&key, &Claims::of(Scope::Stream(stream))).token;
+    let token = mint(&live::key(), &Claims::of(Scope::Stream(live::stream()))).token;
+    let port = live.port;
     let url = format!(
         "ws://127.0.0.1:{port}/h5live/authstream?stream=ABCDE-demo&token={token}&options=0"
     );
-    let tcp = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).unwrap();
+    let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let (mut socket, _) = client(url, tcp).unwrap();
     let mut file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
@@ -54,7 +42,7 @@ fn what_a_pipeline_publishes_decodes_at_a_client_with_a_token() {
             file.write_all(&bytes).unwrap();
         }
     }
-    pipeline.set_state(gst::State::Null).unwrap();
+    drop(live);
 
     let probe = Command::new("ffprobe")
         .args(["-v", "warning", "-count_frames", "-of", "csv=p=0"])

@@ -5,20 +5,19 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/live.rs"]
+mod live;
 
 use std::time::Duration;
 
 use browser::{Browser, Options};
-use gstreamer as gst;
-use gstreamer::prelude::*;
-use h5live::token::{Claims, Host, Scope, Secret, StreamName, UnixSeconds, mint};
+use h5live::token::{Claims, Host, Scope, UnixSeconds, mint};
+use live::Live;
 
-const SECRET: &str = "the secret of this page";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn page(port: u32, host: &str, claims: &Claims) -> String {
-    let key = Secret::new(SECRET.as_bytes()).unwrap().key();
-    let minted = mint(&key, claims);
+fn page(port: u16, host: &str, claims: &Claims) -> String {
+    let minted = mint(&live::key(), claims);
     format!(
         "http://{host}:{port}/?h5live.rtmp.url=rtmp%3A%2F%2Forigin.test%2Flive\
          &h5live.rtmp.streamname=ABCDE-demo&h5live.security.expires={}\
@@ -31,23 +30,10 @@ fn page(port: u32, host: &str, claims: &Claims) -> String {
 
 #[tokio::test]
 async fn the_page_plays_with_a_token_and_not_without() {
-    gst::init().unwrap();
-    h5live::element::register(None).unwrap();
-    let pipeline = gst::parse::launch(&format!(
-        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=30/1 \
-         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 \
-         ! video/x-h264,profile=constrained-baseline ! h264parse \
-         ! h5liveauthsink name=s stream-name=ABCDE-demo secret=\"{SECRET}\" port=0 \
-         audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse ! s."
-    ))
-    .unwrap()
-    .downcast::<gst::Pipeline>()
-    .unwrap();
-    let sink = pipeline.by_name("s").unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let port = sink.property::<u32>("bound-port");
+    let live = Live::start();
+    let port = live.port;
 
-    let stream = Scope::Stream(StreamName::parse("ABCDE-demo").unwrap());
+    let stream = Scope::Stream(live::stream());
     let referer = Claims {
         referer: Some(Host::bare("demo.example.test").unwrap()),
         ..Claims::of(stream.clone())
@@ -88,5 +74,4 @@ async fn the_page_plays_with_a_token_and_not_without() {
             .await;
         assert_eq!(decoded, 0, "nothing plays for {code}");
     }
-    pipeline.set_state(gst::State::Null).unwrap();
 }
