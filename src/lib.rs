@@ -24,6 +24,8 @@ pub mod hub;
 pub mod origin;
 
 #[cfg(feature = "server")]
+pub mod command_line;
+#[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
 pub mod issuer;

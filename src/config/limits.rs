@@ -32,14 +32,14 @@ pub struct Limits {
     /// `drain-timeout`: how long sessions may take to end when the server stops. Default 5 s.
     pub drain_timeout: Duration,
     /// `records-connections`: connections to the records at once. Default 4.
-    pub records_connections: usize,
+    pub records_connections: u32,
     /// `records-timeout`: how long an answer of the records is waited for. Default 5 s.
     pub records_timeout: Duration,
     /// `api-failures`: refused API requests that one address, and one API key, may make in a row
     /// before 429. Default 20.
-    pub api_failures: usize,
-    /// `api-failure-recovery`: after so long one more of them is allowed again. Default 3 s.
-    pub api_failure_recovery: Duration,
+    pub api_failures: u64,
+    /// `api-failure-recovery`: after so many seconds one more of them is allowed again. Default 3.
+    pub api_failure_recovery_seconds: u64,
     /// `api-failure-entries`: addresses and API keys whose failures are remembered. Default 10,000.
     pub api_failure_entries: usize,
 }
@@ -60,7 +60,7 @@ impl Default for Limits {
             records_connections: 4,
             records_timeout: Duration::from_secs(5),
             api_failures: 20,
-            api_failure_recovery: Duration::from_secs(3),
+            api_failure_recovery_seconds: 3,
             api_failure_entries: 10_000,
         }
     }
@@ -136,11 +136,11 @@ impl Limits {
                 minute,
             )?,
             api_failures: section.count("api-failures", default.api_failures, 1, 100_000)?,
-            api_failure_recovery: section.duration(
+            api_failure_recovery_seconds: section.whole_seconds(
                 "api-failure-recovery",
-                default.api_failure_recovery,
-                Duration::from_millis(1),
-                hour,
+                default.api_failure_recovery_seconds,
+                1,
+                3600,
             )?,
             api_failure_entries: section.count(
                 "api-failure-entries",

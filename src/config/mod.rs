@@ -143,7 +143,7 @@ impl Config {
             .parsed_list_or_missing("page-origins", origins::page_origin)?
             .map_or(Ok(Vec::new()), origins::pages)
             .map_err(|problem| server.wrong("page-origins", problem))?;
-        let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 300)?;
+        let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
         server.finish()?;
 
         let transport = transport(&mut root, listen, plain_http, directory)?;

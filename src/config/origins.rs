@@ -120,10 +120,7 @@ pub(super) fn read(sections: Vec<Section>) -> Result<Vec<Origin>, ConfigError> {
                 "\"{text}\" is not a parameter's key. Write 1 to 64 letters, digits, '-' and '_'."
             ))
         })?;
-        let timeout = Duration::from_secs(section.whole_seconds("timeout", 3, 60)?);
-        if timeout.is_zero() {
-            return Err(section.wrong("timeout", "0 would wait for ever. Write e.g. \"3s\"."));
-        }
+        let timeout = Duration::from_secs(section.whole_seconds("timeout", 3, 1, 60)?);
         section.finish()?;
         origins.push(Origin {
             name,

@@ -1,6 +1,7 @@
 //! One table of the TOML file while it is read: every key is taken out once, what is left over at
 //! the end is unknown.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use toml::Value;
@@ -147,27 +148,26 @@ impl Section {
     }
 
     /// A whole number from `least` to `most`.
-    pub(super) fn count(
+    pub(super) fn count<T>(
         &mut self,
         key: &'static str,
-        default: usize,
-        least: usize,
-        most: usize,
-    ) -> Result<usize, ConfigError> {
+        default: T,
+        least: T,
+        most: T,
+    ) -> Result<T, ConfigError>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
         let number = match self.take(key) {
             None => return Ok(default),
             Some(Value::Integer(number)) => number,
             Some(other) => return Err(self.mistyped(key, &other, "a whole number")),
         };
-        usize::try_from(number)
+        let range = format!("{number} is out of range. Write a number from {least} to {most}.");
+        T::try_from(number)
             .ok()
             .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| {
-                self.wrong(
-                    key,
-                    format!("{number} is out of range. Write a number from {least} to {most}."),
-                )
-            })
+            .ok_or_else(|| self.wrong(key, range))
     }
 
     /// A length of time such as `"3s"`, `"250ms"` or `"1m 30s"`, from `least` to `most`.
@@ -194,19 +194,16 @@ impl Section {
         Ok(read.unwrap_or(default))
     }
 
-    /// A length of time in whole seconds.
+    /// A length of time in whole seconds, from `least` to `most` of them.
     pub(super) fn whole_seconds(
         &mut self,
         key: &'static str,
         default: u64,
+        least: u64,
         most: u64,
     ) -> Result<u64, ConfigError> {
-        let duration = self.duration(
-            key,
-            Duration::from_secs(default),
-            Duration::ZERO,
-            Duration::from_secs(most),
-        )?;
+        let [default, least, most] = [default, least, most].map(Duration::from_secs);
+        let duration = self.duration(key, default, least, most)?;
         if duration.subsec_nanos() != 0 {
             return Err(self.wrong(key, "must be whole seconds. Write e.g. \"2s\"."));
         }

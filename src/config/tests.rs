@@ -174,7 +174,7 @@ fn every_refusal_names_the_key() {
         ),
         (
             &origin("timeout = \"0s\""),
-            "origins[0].timeout: 0 would wait",
+            "origins[0].timeout: \"0s\" is out of range",
         ),
         (
             &origin("aliases = [\"rtmp://h/a\"]"),

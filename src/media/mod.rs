@@ -1,4 +1,9 @@
 //! H.264 and AAC samples in, fragmented MP4 out. Pure: output is a function of input.
+//!
+//! ```text
+//! AccessUnit ─▶ muxer (when to begin) ─▶ session (tracks, bundling) ─▶ fmp4 (boxes) ─▶ Output
+//!                        codec (configurations)    timeline (video), audio + silence
+//! ```
 
 mod audio;
 mod codec;
@@ -6,7 +11,9 @@ mod error;
 mod fmp4;
 pub mod fragment;
 mod muxer;
+mod session;
+mod silence;
 mod timeline;
 
 pub use error::{MAX_ACCESS_UNIT, MAX_TIME, MediaError};
-pub use muxer::Muxer;
+pub use muxer::{Counts, Muxer};

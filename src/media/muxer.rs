@@ -1,60 +1,131 @@
-//! The state machine from access units to init segments and fragments.
+//! The state machine: when a stream begins, and when it must begin anew.
 
 use std::collections::VecDeque;
 
-use super::audio::AudioTrack;
-use super::codec::{Aac, Avc, nal_units_fit, parse_asc, parse_avcc};
+use super::audio::AudioSetup;
+use super::codec::{nal_units_fit, parse_asc, parse_avcc};
 use super::error::{MAX_ACCESS_UNIT, MAX_TIME, MediaError};
-use super::fmp4::{self, AudioRun, VIDEO_TIMESCALE, VideoSample};
-use super::fragment::{
-    AccessUnit, AudioConfig, AudioInfo, Fragment, Init, Output, StreamInfo, VideoConfig, VideoInfo,
-};
-use super::timeline::{VideoTimeline, millis};
+use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
+use super::session::{Outbox, Session, VideoSetup};
 
-/// Makes fragmented MP4 of access units; see the module's documentation.
+/// How long a first keyframe waits for the other track's configuration.
+const CONFIG_WAIT: Nanos = 500_000_000;
+/// How long audio waits for a first keyframe of a configured video.
+const KEYFRAME_WAIT: Nanos = 10_000_000_000;
+/// Bounds of what is held back while it waits.
+const MAX_HELD_VIDEO: usize = 600;
+const MAX_HELD_BYTES: usize = 2 * MAX_ACCESS_UNIT;
+const MAX_HELD_AUDIO: usize = 1024;
+
+/// Makes fragmented MP4 of H.264 and AAC access units: one fragment a picture, with the audio that
+/// is due, and nothing held back. Output is a function of input.
+///
+/// Push in arrival order, and [`pop`](Self::pop) until it is empty after each push.
 #[derive(Debug)]
 pub struct Muxer {
-    expect_video: bool,
-    expect_audio: bool,
-    video: Option<(VideoConfig, Avc)>,
-    audio: Option<(AudioConfig, Aac)>,
+    wanted: Wanted,
     session: Option<Session>,
-    sequence: u32,
-    out: VecDeque<Output>,
+    held: Held,
+    counts: Counts,
+    out: Outbox,
 }
 
+/// What is to be sent, as far as it is known.
 #[derive(Debug)]
-struct Session {
-    video: Option<VideoTimeline>,
-    audio: Option<AudioTrack>,
-    stale: bool,
+struct Wanted {
+    expect_video: bool,
+    expect_audio: bool,
+    video: Option<VideoSetup>,
+    audio: Option<AudioSetup>,
+}
+
+impl Wanted {
+    /// The tracks that the next init segment is to have.
+    fn tracks(&self) -> (Option<&VideoSetup>, Option<&AudioSetup>) {
+        (
+            self.video.as_ref().filter(|_| self.expect_video),
+            self.audio.as_ref().filter(|_| self.expect_audio),
+        )
+    }
+}
+
+/// What the muxer had to drop or to make, since it was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pictures that could not be decoded: no keyframe, or no configuration, stood before them.
+    pub dropped_video: u64,
+    /// Frames of audio for time that had passed or had been filled.
+    pub dropped_audio: u64,
+    /// Silent frames of audio that were made.
+    pub silent_audio: u64,
+}
+
+impl Counts {
+    fn add_audio(&mut self, (dropped, silent): (u64, u64)) {
+        self.dropped_audio += dropped;
+        self.silent_audio += silent;
+    }
+}
+
+/// What waits for the stream to begin.
+#[derive(Debug, Default)]
+struct Held {
+    /// Begins with a keyframe.
+    video: Vec<AccessUnit>,
+    video_bytes: usize,
+    audio: VecDeque<AccessUnit>,
+}
+
+impl Held {
+    fn push_audio(&mut self, unit: AccessUnit) -> u64 {
+        let full = self.audio.len() >= MAX_HELD_AUDIO;
+        if full {
+            self.audio.pop_front();
+        }
+        self.audio.push_back(unit);
+        u64::from(full)
+    }
+
+    fn is_full(&self) -> bool {
+        self.video.len() >= MAX_HELD_VIDEO || self.video_bytes >= MAX_HELD_BYTES
+    }
+
+    /// How long the first has waited; times that jump have waited long enough.
+    fn waited(first: Option<&AccessUnit>, now: Nanos) -> Option<Nanos> {
+        first.map(|first| now.abs_diff(first.dts))
+    }
 }
 
 impl Muxer {
     /// A muxer that expects these tracks.
     pub fn new(video: bool, audio: bool) -> Self {
         Self {
-            expect_video: video,
-            expect_audio: audio,
-            video: None,
-            audio: None,
+            wanted: Wanted {
+                expect_video: video,
+                expect_audio: audio,
+                video: None,
+                audio: None,
+            },
             session: None,
-            sequence: 0,
-            out: VecDeque::new(),
+            held: Held::default(),
+            counts: Counts::default(),
+            out: Outbox::default(),
         }
     }
 
-    /// Says whether a video track is to come (a pad came, went, or ended).
+    /// Says whether a video track is to come: a pad came, went, or has ended.
     pub fn expect_video(&mut self, expected: bool) {
-        self.expect_video = expected;
+        self.wanted.expect_video = expected;
     }
 
-    /// Says whether an audio track is to come.
+    /// Says whether an audio track is to come. Without one, the next keyframe begins a stream
+    /// without it.
     pub fn expect_audio(&mut self, expected: bool) {
-        self.expect_audio = expected;
+        self.wanted.expect_audio = expected;
     }
 
-    /// Sets the video's configuration; a change makes a new init segment at the next keyframe.
+    /// Sets the video's configuration. Another avcC or picture size makes a new init segment at the
+    /// next keyframe; the same again changes nothing.
     ///
     /// # Errors
     /// [`MediaError::Avcc`] or [`MediaError::NoPictureSize`]; the configuration before stays.
@@ -63,221 +134,209 @@ impl Muxer {
         if config.width == 0 || config.height == 0 {
             return Err(MediaError::NoPictureSize);
         }
-        let changed = self.video.as_ref().is_none_or(|(old, _)| *old != config);
-        self.video = Some((config, avc));
-        self.expect_video = true;
-        self.mark(changed);
+        let setup = VideoSetup { config, avc };
+        if let Some(session) = &mut self.session
+            && session.takes_video(Some(&setup))
+        {
+            session.set_frame_rate(setup.config.frame_rate);
+        }
+        self.wanted.video = Some(setup);
+        self.wanted.expect_video = true;
         Ok(())
     }
 
-    /// Sets the audio's configuration.
+    /// Sets the audio's configuration. Another one makes a new init segment at the next keyframe,
+    /// or at once where there is no video; the same again changes nothing.
     ///
     /// # Errors
     /// [`MediaError::Asc`] or [`MediaError::UnsupportedAudio`]; the configuration before stays.
     pub fn set_audio(&mut self, config: AudioConfig) -> Result<(), MediaError> {
         let aac = parse_asc(&config.asc)?;
-        let changed = self.audio.as_ref().is_none_or(|(old, _)| *old != config);
-        self.audio = Some((config, aac));
-        self.expect_audio = true;
-        self.mark(changed);
+        self.wanted.audio = Some(AudioSetup { config, aac });
+        self.wanted.expect_audio = true;
         Ok(())
     }
 
-    fn mark(&mut self, changed: bool) {
-        if let Some(session) = &mut self.session {
-            session.stale |= changed;
-        }
-    }
-
-    /// Takes a picture.
+    /// Takes a picture, in decode order.
     ///
     /// # Errors
     /// When this access unit cannot be used; it alone is lost.
     pub fn push_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
-        let (_, avc) = self.video.as_ref().ok_or(MediaError::NoConfig("video"))?;
-        if !nal_units_fit(&unit.data, avc.length_size) {
+        let setup = self
+            .wanted
+            .video
+            .as_ref()
+            .ok_or(MediaError::NoConfig("video"))?;
+        if !nal_units_fit(&unit.data, setup.avc.length_size) {
             return Err(MediaError::NalUnits);
         }
-        if unit.keyframe
-            && self
-                .session
-                .as_ref()
-                .is_none_or(|session| session.stale || session.video.is_none())
-        {
-            self.start(Some(&unit))?;
-        }
-        let Some(session) = &mut self.session else {
-            return Ok(());
-        };
-        let Some(timeline) = &mut session.video else {
-            return Ok(());
-        };
-        let Ok(placed) = timeline.place(&unit) else {
-            self.session = None;
-            if unit.keyframe {
-                return self.push_video(unit);
-            }
-            return Ok(());
-        };
-        let sample = VideoSample {
-            tfdt: placed.tfdt as u64,
-            duration: placed.duration as u32,
-            composition_offset: placed.composition_offset as u32,
-            keyframe: unit.keyframe,
-            data: unit.data,
-        };
-        let time_ms = millis(placed.presentation.min(placed.tfdt), VIDEO_TIMESCALE);
-        let audio = session
-            .audio
-            .as_mut()
-            .map(AudioTrack::take)
-            .filter(|(_, frames)| !frames.is_empty());
-        self.sequence = self.sequence.wrapping_add(1);
-        let run = audio.as_ref().map(|(start, frames)| AudioRun {
-            tfdt: *start as u64,
-            frames,
-        });
-        let bytes = fmp4::fragment(self.sequence, Some(&sample), run);
-        self.out.push_back(Output::Fragment(Fragment {
-            bytes,
-            random_access: sample.keyframe,
-            time_ms,
-        }));
-        Ok(())
+        self.route_video(unit)
     }
 
-    /// Takes a frame of sound.
+    /// Takes a frame of audio.
     ///
     /// # Errors
     /// When this access unit cannot be used; it alone is lost.
     pub fn push_audio(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
-        if self.audio.is_none() {
-            return Err(MediaError::NoConfig("audio"));
-        }
-        if self.session.is_none() && !self.expect_video {
-            self.start(None)?;
-        }
+        let setup = self
+            .wanted
+            .audio
+            .as_ref()
+            .ok_or(MediaError::NoConfig("audio"))?;
         let Some(session) = &mut self.session else {
-            return Ok(());
+            let now = unit.dts;
+            self.counts.dropped_audio += self.held.push_audio(unit);
+            return self.try_start(now);
         };
-        let alone = session.video.is_none();
-        let Some(audio) = &mut session.audio else {
+        if session.has_video() && self.wanted.expect_video {
+            if !session.takes_audio(Some(setup)) {
+                self.counts.dropped_audio += self.held.push_audio(unit);
+            } else if let Err(unit) = session.audio(unit, &mut self.out) {
+                self.counts.dropped_audio += self.held.push_audio(unit);
+            }
             return Ok(());
-        };
-        audio.push(unit);
-        if (alone && (audio.frames() >= 4 || audio.span_ms() >= 90)) || audio.span_ms() > 250 {
-            self.flush_audio(alone);
+        }
+        if session.has_video() || !session.takes_audio(Some(setup)) {
+            self.held.push_audio(unit);
+            let previous = self.end_session();
+            return self.start(previous);
+        }
+        if let Err(unit) = session.audio(unit, &mut self.out) {
+            self.held.push_audio(unit);
+            self.end_session();
+            return self.start(None);
         }
         Ok(())
     }
 
-    fn flush_audio(&mut self, random_access: bool) {
-        let Some(audio) = self
-            .session
-            .as_mut()
-            .and_then(|session| session.audio.as_mut())
-        else {
-            return;
-        };
-        let (start, frames) = audio.take();
-        if frames.is_empty() {
-            return;
-        }
-        let rate = audio.aac.core_rate;
-        self.sequence = self.sequence.wrapping_add(1);
-        let bytes = fmp4::fragment(
-            self.sequence,
-            None,
-            Some(AudioRun {
-                tfdt: start as u64,
-                frames: &frames,
-            }),
-        );
-        self.out.push_back(Output::Fragment(Fragment {
-            bytes,
-            random_access,
-            time_ms: millis(start, rate),
-        }));
-    }
-
-    fn start(&mut self, keyframe: Option<&AccessUnit>) -> Result<(), MediaError> {
-        let video = self.video.as_ref().filter(|_| keyframe.is_some());
-        let timeline = keyframe
-            .map(|unit| VideoTimeline::new(unit, video.and_then(|(config, _)| config.frame_rate)));
-        let bytes = fmp4::init(
-            video
-                .map(|(config, _)| fmp4::VideoTrack {
-                    avcc: &config.avcc,
-                    width: config.width,
-                    height: config.height,
-                    edit: timeline.as_ref().map_or(0, VideoTimeline::edit) as u64,
-                })
-                .as_ref(),
-            self.audio
-                .as_ref()
-                .map(|(config, aac)| fmp4::AudioTrack {
-                    asc: &config.asc,
-                    aac,
-                })
-                .as_ref(),
-        )?;
-        let mut codecs = Vec::new();
-        if let Some((_, avc)) = video {
-            codecs.push(avc.codec.as_str());
-        }
-        if let Some((_, aac)) = &self.audio {
-            codecs.push(aac.codec.as_str());
-        }
-        let kind = if video.is_some() { "video" } else { "audio" };
-        let info = StreamInfo {
-            mime_type: format!("{kind}/mp4; codecs=\"{}\"", codecs.join(", ")),
-            video: video.map(|(config, _)| VideoInfo {
-                width: config.width,
-                height: config.height,
-                frame_rate: config
-                    .frame_rate
-                    .filter(|(_, seconds)| *seconds > 0)
-                    .map_or(0.0, |(frames, seconds)| {
-                        f64::from(frames) / f64::from(seconds)
-                    }),
-            }),
-            audio: self.audio.as_ref().map(|(_, aac)| AudioInfo {
-                sample_rate: aac.sample_rate,
-                channels: aac.channels,
-            }),
-        };
-        self.out.push_back(Output::Init(Init {
-            bytes,
-            info,
-            continues: false,
-        }));
-        self.session = Some(Session {
-            video: timeline,
-            audio: self
-                .audio
-                .as_ref()
-                .map(|(_, aac)| AudioTrack::new(aac.clone())),
-            stale: false,
-        });
-        Ok(())
-    }
-
-    /// Forgets the timeline (a flush); the next output begins with an init segment that does not
-    /// continue the one before.
+    /// Forgets the timeline (a flush). The configurations stay; the next output begins with an init
+    /// segment that does not continue the one before.
     pub fn discontinuity(&mut self) {
+        if let Some(session) = &mut self.session {
+            self.counts.add_audio(session.take_audio_counts());
+        }
         self.session = None;
+        self.held = Held::default();
     }
 
-    /// Sends what is pending: the stream has ended.
+    /// Puts out what is pending: the stream has ended.
     pub fn finish(&mut self) {
-        self.flush_audio(false);
+        if self.session.is_none() && !(self.held.video.is_empty() && self.held.audio.is_empty()) {
+            // Nobody is left to hear that the init segment cannot be written.
+            let _ = self.start(None);
+        }
+        if let Some(session) = &mut self.session {
+            session.flush_audio(&mut self.out);
+        }
     }
 
     /// The next output, in order.
     pub fn pop(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        self.out.queue.pop_front()
+    }
+
+    /// What was dropped and made since the muxer was created.
+    pub fn counts(&mut self) -> Counts {
+        if let Some(session) = &mut self.session {
+            self.counts.add_audio(session.take_audio_counts());
+        }
+        self.counts
+    }
+
+    fn route_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
+        let (video, audio) = self.wanted.tracks();
+        let Some(session) = &mut self.session else {
+            return self.hold_video(unit);
+        };
+        if unit.keyframe && (!session.is_of(video, audio) || session.edit_is_short(&unit)) {
+            let previous = self.end_session();
+            self.held.video_bytes = unit.data.len();
+            self.held.video = vec![unit];
+            return self.start(previous);
+        }
+        if !session.takes_video(video) {
+            self.counts.dropped_video += 1;
+            return Ok(());
+        }
+        match session.video(unit.clone(), &mut self.out) {
+            Ok(()) => Ok(()),
+            Err(super::timeline::Jump) => {
+                self.end_session();
+                self.hold_video(unit)
+            }
+        }
+    }
+
+    fn hold_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
+        if self.held.video.is_empty() && !unit.keyframe {
+            self.counts.dropped_video += 1;
+            return Ok(());
+        }
+        let now = unit.dts;
+        self.held.video_bytes += unit.data.len();
+        self.held.video.push(unit);
+        self.try_start(now)
+    }
+
+    fn try_start(&mut self, now: Nanos) -> Result<(), MediaError> {
+        let video_waited = Held::waited(self.held.video.first(), now);
+        let audio_waited = Held::waited(self.held.audio.front(), now);
+        let ready = match video_waited {
+            Some(waited) => {
+                self.wanted.audio.is_some()
+                    || !self.wanted.expect_audio
+                    || waited >= CONFIG_WAIT
+                    || self.held.is_full()
+            }
+            None if !self.wanted.expect_video => true,
+            None => {
+                let limit = if self.wanted.video.is_some() {
+                    KEYFRAME_WAIT
+                } else {
+                    CONFIG_WAIT
+                };
+                audio_waited.is_some_and(|waited| waited >= limit)
+            }
+        };
+        if ready { self.start(None) } else { Ok(()) }
+    }
+
+    /// Begins with what is held.
+    fn start(&mut self, previous: Option<Session>) -> Result<(), MediaError> {
+        let held = std::mem::take(&mut self.held);
+        let (video, audio) = self.wanted.tracks();
+        let video = video.zip(held.video.first());
+        if video.is_none() && audio.is_none() {
+            return Ok(());
+        }
+        self.session = Some(Session::begin(video, audio, previous, &mut self.out)?);
+        for unit in held.audio {
+            self.replay_audio(unit);
+        }
+        for unit in held.video {
+            self.route_video(unit)?;
+        }
+        Ok(())
+    }
+
+    fn replay_audio(&mut self, unit: AccessUnit) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        // A time far from the first keyframe's belongs to a timeline that has ended.
+        if session.audio(unit, &mut self.out).is_err() {
+            self.counts.dropped_audio += 1;
+        }
+    }
+
+    /// Puts out what is pending, and ends the session.
+    fn end_session(&mut self) -> Option<Session> {
+        let mut session = self.session.take()?;
+        session.flush_audio(&mut self.out);
+        self.counts.add_audio(session.take_audio_counts());
+        Some(session)
     }
 }
 

@@ -98,6 +98,12 @@ impl VideoTimeline {
         self.edit
     }
 
+    /// Whether `keyframe` needs a later edit than this timeline has: its decode time would stand
+    /// before its presentation time.
+    pub(crate) fn edit_is_short(&self, keyframe: &AccessUnit) -> bool {
+        self.offset(keyframe) > self.edit + 2 * ROUNDING
+    }
+
     /// Raises the edit to what `keyframe` needs. It is never lowered: decode times must grow.
     pub(crate) fn raise_edit(&mut self, keyframe: &AccessUnit) {
         self.edit = self.edit.max(self.offset(keyframe)).min(SECOND);
@@ -105,10 +111,14 @@ impl VideoTimeline {
 
     /// How far presentation is behind decoding in the source, without rounding.
     fn offset(&self, unit: &AccessUnit) -> i64 {
-        let offset = ticks(unit.pts, VIDEO_TIMESCALE) - ticks(unit.dts, VIDEO_TIMESCALE);
+        self.offset_from(unit, ticks(unit.dts, VIDEO_TIMESCALE))
+    }
+
+    /// How far `unit`'s presentation is behind `decode`: whole periods where rounding allows it.
+    fn offset_from(&self, unit: &AccessUnit, decode: i64) -> i64 {
+        let offset = ticks(unit.pts, VIDEO_TIMESCALE) - decode;
         let period = self.period();
-        let frames = (offset + period / 2).div_euclid(period);
-        let whole = frames * period;
+        let whole = (offset + period / 2).div_euclid(period) * period;
         if (offset - whole).abs() <= ROUNDING {
             whole
         } else {
@@ -116,50 +126,60 @@ impl VideoTimeline {
         }
     }
 
+    /// Whether `unit` is out of all relation to the last frame.
+    pub(crate) fn jumps(&self, unit: &AccessUnit) -> bool {
+        self.last.is_some_and(|last| {
+            let step = ticks(unit.dts, VIDEO_TIMESCALE) - last.source;
+            !(-BACK..=JUMP).contains(&step)
+        })
+    }
+
     /// Places the next frame.
     ///
     /// # Errors
     /// [`Jump`] when its time is out of all relation to the last frame's; nothing is changed then.
     pub(crate) fn place(&mut self, unit: &AccessUnit) -> Result<Placed, Jump> {
+        if self.jumps(unit) {
+            return Err(Jump);
+        }
         let source = ticks(unit.dts, VIDEO_TIMESCALE);
-        let offset = self.offset(unit);
-        let (smooth, tfdt) = match self.last {
-            None => (source, source + self.edit),
+        let smooth = match self.last {
+            Some(last) if (source - last.smooth - self.period()).abs() <= ROUNDING => {
+                last.smooth + self.period()
+            }
+            _ => source,
+        };
+        let offset = self.offset_from(unit, smooth);
+        let truth = smooth + self.edit;
+        let tfdt = match self.last {
+            None => truth,
             Some(last) => {
-                let step = source - last.source;
-                if !(-BACK..=JUMP).contains(&step) {
-                    return Err(Jump);
-                }
-                let expected = last.smooth + self.period();
-                let smooth = if (source - expected).abs() <= ROUNDING {
-                    expected
-                } else {
-                    source
-                };
-                let truth = smooth + self.edit;
-                let earliest = last.tfdt + (last.duration / 4).max(1);
-                let latest = last.tfdt + last.duration * 9 / 5;
+                let earliest = last.tfdt + ROUNDING;
+                let longest = last.duration * 9 / 5;
                 // A keyframe that follows on in presentation may step as far as it likes: the
                 // player needs a random access point then, and has one.
-                let free =
-                    unit.keyframe && smooth + offset <= last.presented + last.duration * 9 / 5;
-                let tfdt = if free { truth } else { truth.min(latest) };
-                self.note(step);
-                (smooth, tfdt.max(earliest))
+                let free = unit.keyframe && smooth + offset <= last.presented + longest;
+                let latest = if free { truth } else { last.tfdt + longest };
+                truth.min(latest).max(earliest)
             }
         };
-        let duration = self.period();
-        let composition_offset = (smooth + offset + self.edit - tfdt).max(0);
-        let presentation = tfdt + composition_offset - self.edit;
+        let composition_offset = (truth + offset - tfdt).max(0);
         if composition_offset > 2 * JUMP {
             return Err(Jump);
         }
+        if let Some(last) = self.last {
+            self.note(source - last.source);
+        }
+        let duration = self.period();
+        let presentation = tfdt + composition_offset - self.edit;
         self.last = Some(Last {
             source,
             smooth,
             tfdt,
             duration,
-            presented: presentation.max(self.last.map_or(0, |last| last.presented)),
+            presented: self
+                .last
+                .map_or(presentation, |last| last.presented.max(presentation)),
         });
         Ok(Placed {
             tfdt,

@@ -1,0 +1,313 @@
+//! What runs between one init segment and the next: the tracks, and how their frames are bundled.
+
+use std::collections::VecDeque;
+
+use super::audio::{AudioSetup, AudioTrack, Taken};
+use super::codec::Avc;
+use super::error::MediaError;
+use super::fmp4::{self, AudioRun, VIDEO_TIMESCALE, VideoSample};
+use super::fragment::{
+    AccessUnit, AudioInfo, Fragment, Init, Output, StreamInfo, VideoConfig, VideoInfo,
+};
+use super::timeline::{Jump, VideoTimeline, millis};
+
+/// A video configuration and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VideoSetup {
+    pub(crate) config: VideoConfig,
+    pub(crate) avc: Avc,
+}
+
+impl VideoSetup {
+    /// Whether both have the same init segment; a frame rate is not in it.
+    fn same_init(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.config, &other.config);
+        (&ours.avcc, ours.width, ours.height) == (&theirs.avcc, theirs.width, theirs.height)
+    }
+}
+
+/// Audio alone goes out when it has so many frames
+const GROUP_FRAMES: usize = 4;
+/// or would last longer than this with one more.
+const GROUP_MS: u64 = 80;
+/// Audio that waits for a video frame goes out alone after this.
+const STALLED_MS: u64 = 250;
+/// A player may start at audio alone about once in so many milliseconds.
+const AUDIO_ACCESS_MS: u64 = 1000;
+/// Where outputs wait to be taken.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) queue: VecDeque<Output>,
+    sequence: u32,
+}
+
+impl Outbox {
+    fn fragment(
+        &mut self,
+        video: Option<&VideoSample>,
+        audio: Option<AudioRun<'_>>,
+        random_access: bool,
+        time_ms: u64,
+    ) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = fmp4::fragment(self.sequence, video, audio);
+        self.queue.push_back(Output::Fragment(Fragment {
+            bytes,
+            random_access,
+            time_ms,
+        }));
+    }
+}
+
+#[derive(Debug)]
+struct VideoTrack {
+    setup: VideoSetup,
+    timeline: VideoTimeline,
+}
+
+/// The tracks of one init segment.
+#[derive(Debug)]
+pub(crate) struct Session {
+    video: Option<VideoTrack>,
+    audio: Option<AudioTrack>,
+    next_audio_access_ms: Option<u64>,
+}
+
+impl Session {
+    /// Begins with `keyframe`, where there is video; goes on from `previous` where its tracks and
+    /// timeline allow it. Puts out the init segment.
+    ///
+    /// # Errors
+    /// [`MediaError::Box`] when the init segment cannot be written.
+    pub(crate) fn begin(
+        video: Option<(&VideoSetup, &AccessUnit)>,
+        audio: Option<&AudioSetup>,
+        previous: Option<Session>,
+        out: &mut Outbox,
+    ) -> Result<Self, MediaError> {
+        let previous = previous.filter(|previous| {
+            previous.video.is_some() == video.is_some()
+                && previous.audio.is_some() == audio.is_some()
+                && !previous.jumps(video.map(|(_, keyframe)| keyframe))
+        });
+        let continues = previous.is_some();
+        let (old_video, old_audio) = match previous {
+            Some(previous) => (previous.video, previous.audio),
+            None => (None, None),
+        };
+        let video_track = video.map(|(setup, keyframe)| {
+            let frame_rate = setup.config.frame_rate;
+            let timeline = match old_video {
+                Some(VideoTrack { mut timeline, .. }) => {
+                    timeline.set_frame_rate(frame_rate);
+                    timeline.raise_edit(keyframe);
+                    timeline
+                }
+                None => VideoTimeline::new(keyframe, frame_rate),
+            };
+            VideoTrack {
+                setup: setup.clone(),
+                timeline,
+            }
+        });
+        let audio_track = audio.map(|setup| match old_audio {
+            Some(track) if track.setup == *setup => track,
+            Some(track) => track.reconfigured(setup.clone()),
+            None => AudioTrack::new(setup.clone(), video.map(|(_, keyframe)| keyframe.pts)),
+        });
+        let session = Self {
+            video: video_track,
+            audio: audio_track,
+            next_audio_access_ms: None,
+        };
+        let init = session.init(continues)?;
+        out.queue.push_back(Output::Init(init));
+        Ok(session)
+    }
+
+    fn jumps(&self, keyframe: Option<&AccessUnit>) -> bool {
+        match (&self.video, keyframe) {
+            (Some(video), Some(keyframe)) => video.timeline.jumps(keyframe),
+            _ => false,
+        }
+    }
+
+    fn init(&self, continues: bool) -> Result<Init, MediaError> {
+        let video = self.video.as_ref().map(|track| fmp4::VideoTrack {
+            avcc: &track.setup.config.avcc,
+            width: track.setup.config.width,
+            height: track.setup.config.height,
+            edit: unsigned(track.timeline.edit()),
+        });
+        let audio = self.audio.as_ref().map(|track| fmp4::AudioTrack {
+            asc: &track.setup.config.asc,
+            aac: &track.setup.aac,
+        });
+        Ok(Init {
+            bytes: fmp4::init(video.as_ref(), audio.as_ref())?,
+            info: self.info(),
+            continues,
+        })
+    }
+
+    fn info(&self) -> StreamInfo {
+        let video = self.video.as_ref().map(|track| &track.setup);
+        let audio = self.audio.as_ref().map(|track| &track.setup.aac);
+        let codecs: Vec<&str> = video
+            .map(|setup| setup.avc.codec.as_str())
+            .into_iter()
+            .chain(audio.map(|aac| aac.codec.as_str()))
+            .collect();
+        let kind = if video.is_some() { "video" } else { "audio" };
+        StreamInfo {
+            mime_type: format!("{kind}/mp4; codecs=\"{}\"", codecs.join(", ")),
+            video: video.map(|setup| VideoInfo {
+                width: setup.config.width,
+                height: setup.config.height,
+                frame_rate: setup
+                    .config
+                    .frame_rate
+                    .filter(|(_, seconds)| *seconds > 0)
+                    .map_or(0.0, |(frames, seconds)| {
+                        f64::from(frames) / f64::from(seconds)
+                    }),
+            }),
+            audio: audio.map(|aac| AudioInfo {
+                sample_rate: aac.sample_rate,
+                channels: aac.channels,
+            }),
+        }
+    }
+
+    /// Whether the init segment has these tracks in these configurations.
+    pub(crate) fn is_of(&self, video: Option<&VideoSetup>, audio: Option<&AudioSetup>) -> bool {
+        self.takes_video(video) && self.takes_audio(audio)
+    }
+
+    /// Whether frames of this configuration (none: no video) can be decoded by the init segment.
+    pub(crate) fn takes_video(&self, wanted: Option<&VideoSetup>) -> bool {
+        match (&self.video, wanted) {
+            (Some(track), Some(wanted)) => track.setup.same_init(wanted),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// The same for audio.
+    pub(crate) fn takes_audio(&self, wanted: Option<&AudioSetup>) -> bool {
+        self.audio.as_ref().map(|track| &track.setup) == wanted
+    }
+
+    /// Whether it has a video track.
+    pub(crate) fn has_video(&self) -> bool {
+        self.video.is_some()
+    }
+
+    /// Whether this keyframe needs another edit list than the init segment has.
+    pub(crate) fn edit_is_short(&self, keyframe: &AccessUnit) -> bool {
+        self.video
+            .as_ref()
+            .is_some_and(|track| track.timeline.edit_is_short(keyframe))
+    }
+
+    /// Takes another frame rate for the same pictures.
+    pub(crate) fn set_frame_rate(&mut self, frame_rate: Option<(u32, u32)>) {
+        if let Some(track) = &mut self.video {
+            track.timeline.set_frame_rate(frame_rate);
+        }
+    }
+
+    /// Frames of audio dropped, and silent frames made, since the last call.
+    pub(crate) fn take_audio_counts(&mut self) -> (u64, u64) {
+        self.audio.as_mut().map_or((0, 0), |track| {
+            (
+                std::mem::take(&mut track.dropped),
+                std::mem::take(&mut track.silent_frames),
+            )
+        })
+    }
+
+    /// Puts out a picture, with the audio that is due.
+    ///
+    /// # Errors
+    /// [`Jump`] when a new timeline must begin; nothing is put out then.
+    pub(crate) fn video(&mut self, unit: AccessUnit, out: &mut Outbox) -> Result<(), Jump> {
+        let Some(track) = &mut self.video else {
+            return Ok(());
+        };
+        let placed = track.timeline.place(&unit)?;
+        let audio = self.audio.as_mut().and_then(|audio| {
+            audio.follow(unit.dts);
+            audio.take()
+        });
+        let sample = VideoSample {
+            tfdt: unsigned(placed.tfdt),
+            duration: narrow(placed.duration),
+            composition_offset: narrow(placed.composition_offset),
+            keyframe: unit.keyframe,
+            data: unit.data,
+        };
+        let run = audio.as_ref().map(|(start, frames)| AudioRun {
+            tfdt: unsigned(*start),
+            frames,
+        });
+        // A decode time before the presentation time is negative for a player that starts here;
+        // Chromium takes it (tests/media_chromium.rs).
+        let time_ms = millis(placed.presentation, VIDEO_TIMESCALE);
+        out.fragment(Some(&sample), run, unit.keyframe, time_ms);
+        Ok(())
+    }
+
+    /// Takes a frame of audio, which goes out with the next picture, or in a small group.
+    ///
+    /// # Errors
+    /// The unit itself, when its time is out of all relation to the frame's before.
+    pub(crate) fn audio(&mut self, unit: AccessUnit, out: &mut Outbox) -> Result<(), AccessUnit> {
+        let Some(track) = &mut self.audio else {
+            return Ok(());
+        };
+        if let Taken::Jump(unit) = track.push(unit) {
+            return Err(unit);
+        }
+        let due = if self.video.is_some() {
+            track.pending_ms() > STALLED_MS
+        } else {
+            track.pending() >= GROUP_FRAMES || track.pending_ms() > GROUP_MS
+        };
+        if due {
+            self.flush_audio(out);
+        }
+        Ok(())
+    }
+
+    /// Puts out the pending audio alone.
+    pub(crate) fn flush_audio(&mut self, out: &mut Outbox) {
+        let alone = self.video.is_none();
+        let Some(track) = &mut self.audio else {
+            return;
+        };
+        let Some((start, frames)) = track.take() else {
+            return;
+        };
+        let time_ms = millis(start, track.setup.aac.core_rate);
+        let random_access = alone && self.next_audio_access_ms.is_none_or(|next| time_ms >= next);
+        if random_access {
+            self.next_audio_access_ms = Some(time_ms.saturating_add(AUDIO_ACCESS_MS));
+        }
+        let run = AudioRun {
+            tfdt: unsigned(start),
+            frames: &frames,
+        };
+        out.fragment(None, Some(run), random_access, time_ms);
+    }
+}
+
+/// A time is not negative: sources' times are not, and the edit only adds.
+fn unsigned(ticks: i64) -> u64 {
+    u64::try_from(ticks).unwrap_or(0)
+}
+
+/// Durations and offsets are bounded by seconds.
+fn narrow(ticks: i64) -> u32 {
+    u32::try_from(ticks).unwrap_or(u32::MAX)
+}
