@@ -43,7 +43,7 @@ pub(super) struct Counts {
     audio_frames: u64,
     refused_frames: u64,
     init_segments: u64,
-    fragments: u64,
+    pub fragments: u64,
     bytes: u64,
 }
 

@@ -52,6 +52,10 @@ impl H5LiveAuthSink {
         drop(given);
     }
 
+    pub(super) fn fragments(&self) -> u64 {
+        lock(&self.flow).counts().fragments
+    }
+
     fn start(&self) -> Result<(), gst::StateChangeError> {
         let given = lock(&self.given).clone();
         let target = match given {

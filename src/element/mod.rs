@@ -54,6 +54,11 @@ impl H5LiveAuthSink {
     pub fn detach(&self) {
         self.imp().detach();
     }
+
+    /// Fragments published since its last start; one that stands still tells of a silent source.
+    pub fn fragments(&self) -> u64 {
+        self.imp().fragments()
+    }
 }
 
 impl Default for H5LiveAuthSink {

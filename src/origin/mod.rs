@@ -1,1 +1,19 @@
-//! To come.
+//! RTMP origins: which there are, and pulling from them what viewers want.
+//!
+//! ```text
+//! viewer's url ─ table ─▶ OriginName          (selects; is never dialled)
+//! hub's demand ─ supervisor (schedule) ─▶ pull: rtmpsrc ! flvdemux ! parsers ! h5liveauthsink ─▶ hub
+//!                                            └ script (amf) ─▶ metadata
+//! ```
+
+mod amf;
+mod pull;
+mod schedule;
+mod script;
+mod supervisor;
+pub mod table;
+mod watch;
+
+pub use schedule::Pace;
+pub use supervisor::{Settings, StartError, Supervisor};
+pub use table::{OriginConfig, OriginError, Origins, SourceElement};
