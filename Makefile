@@ -2,13 +2,17 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help setup test check fmt-check clippy doc deny plugin
+.PHONY: help setup demo test check fmt-check clippy doc deny plugin
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup: ## install the Debian packages that are missing, for building, demo and tests
 	@.ci/setup
+
+demo: ## an origin, a publisher and the server; prints player URLs (DEMO_PORT=8180 …)
+	@.ci/setup build demo
+	@examples/demo/run
 
 test: check ## everything that must hold before a change lands
 	$(CARGO) test --workspace --locked

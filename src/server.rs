@@ -1,19 +1,243 @@
-//! To come.
+//! Puts the server together from its configuration, runs it, and takes it down in order.
+//!
+//! ```text
+//! records ─▶ issuer ─▶ api ──┐
+//!    └─▶ keys ─▶ gate ───────┼▶ app ─▶ listener
+//! origins ─▶ supervisor ─▶ hub ┘
+//! ```
 
-use crate::config::Config;
+mod adapters;
+mod file_limit;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustls::ServerConfig;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Limits, RecordsLocation, SelfSigned, SelfSignedError, Transport};
+use crate::http::admit::Gate;
+use crate::http::app::{self, App};
+use crate::http::listener;
+use crate::http::tls::{self, TlsError, TlsFiles};
+use crate::hub::fanout::Limits as FanoutLimits;
+use crate::hub::{self, Hub};
+use crate::issuer::{FailureLimits, Issuer};
+use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor};
+use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
+use crate::token::UnixSeconds;
+use adapters::{IssuerApi, RecordedKeys, Selection};
+
+/// How often the end looks whether all viewers have left.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// How long answers that are being written may take at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// It is not written yet.
-    #[error("serve is not there yet")]
-    ToCome,
+    /// Somebody else has the port, most likely.
+    #[error("can't listen on {address} ({error}); choose another port in server.listen")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The records.
+    #[error(transparent)]
+    Records(#[from] OpenError),
+    /// The origins.
+    #[error(transparent)]
+    Origins(#[from] OriginError),
+    /// What pulls from them.
+    #[error(transparent)]
+    Pulls(#[from] StartError),
+    /// The certificate or the key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificate that was to be made on the spot.
+    #[error(transparent)]
+    SelfSigned(#[from] SelfSignedError),
+    /// The system gives no threads, no poller or no signals.
+    #[error("the system does not give what the server needs ({0}); look at its limits (ulimit -a)")]
+    System(#[from] io::Error),
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until SIGTERM or SIGINT, then lets viewers go in bounded time.
 ///
 /// # Errors
-/// See [`ServeError`].
-pub fn run(_: Config) -> Result<(), ServeError> {
-    Err(ServeError::ToCome)
+/// See [`ServeError`]; nothing is left running.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    file_limit::raise(config.limits.max_viewers + config.limits.max_requests);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("h5live-doors")
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve(&config));
+    runtime.shutdown_timeout(LAST_ANSWERS);
+    outcome
+}
+
+async fn serve(config: &Config) -> Result<(), ServeError> {
+    let limits = &config.limits;
+    let stop = stop_signal()?;
+    let RecordsLocation::Sqlite(path) = &config.records;
+    let records = Sqlite::open(path, &records_settings(limits)).await?;
+    let tls = transport(config)?;
+    // Before anything starts that would have to be stopped again.
+    let bind = |error| ServeError::Bind {
+        address: config.listen,
+        error,
+    };
+    let socket = listener::bind(config.listen).map_err(bind)?;
+    let address = socket.local_addr().map_err(bind)?;
+    let origins = Origins::new(&config.origins)?;
+    let hub = Hub::new(hub_limits(limits));
+    let supervisor = Supervisor::new(origins.clone(), &hub, pulls(limits))?;
+    hub.set_demand(Arc::clone(&supervisor) as _);
+    let app = doors(config, &hub, origins, Arc::new(records.clone()))?;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}/");
+    let serving = listener::serve(socket, tls, Arc::clone(&app), listener_limits(limits));
+    tokio::select! {
+        never = serving => match never {},
+        signal = stop => tracing::info!(signal, "stopping"),
+    }
+    drain(&app, limits.drain_timeout).await;
+    // It waits for GStreamer's threads; those of the runtime go on meanwhile.
+    let _ = tokio::task::spawn_blocking(move || supervisor.shutdown()).await;
+    records.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn doors(
+    config: &Config,
+    hub: &Arc<Hub>,
+    origins: Origins,
+    records: Arc<dyn Records>,
+) -> io::Result<Arc<App>> {
+    let limits = &config.limits;
+    let failures = FailureLimits {
+        burst: limits.api_failures,
+        recovery_seconds: limits.api_failure_recovery_seconds,
+        entries: limits.api_failure_entries,
+    };
+    let issuer = Issuer::new(Arc::clone(&records), failures);
+    let gate = Gate {
+        keys: Arc::new(RecordedKeys(records)),
+        origins: Arc::new(Selection(origins)),
+        clock: Arc::new(now),
+        skew: config.clock_skew_seconds,
+        page_origins: config.page_origins.clone(),
+    };
+    let limits = app::Limits {
+        viewers: limits.max_viewers,
+        message_bytes: limits.max_message_bytes,
+        fanout: FanoutLimits {
+            stall: limits.stall_timeout,
+            ..FanoutLimits::default()
+        },
+    };
+    App::new(
+        Arc::clone(hub),
+        gate,
+        Some(Arc::new(IssuerApi { issuer, clock: now })),
+        Arc::new(config.trusted_proxies.clone()),
+        hostname(),
+        &limits,
+    )
+}
+
+/// 4503 to every viewer, and time to take it.
+async fn drain(app: &App, patience: Duration) {
+    app.fanout.stop(patience);
+    let until = Instant::now() + patience;
+    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed);
+    while viewers() > 0 && Instant::now() < until {
+        tokio::time::sleep(DRAIN_STEP).await;
+    }
+    if viewers() > 0 {
+        tracing::warn!(viewers = viewers(), "some viewers do not leave in time");
+    }
+}
+
+fn transport(config: &Config) -> Result<Option<Arc<ServerConfig>>, ServeError> {
+    Ok(match &config.transport {
+        Transport::Plain => None,
+        Transport::TlsFiles { certificate, key } => Some(tls::from_files(&TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        })?),
+        Transport::TlsSelfSigned => {
+            let made = SelfSigned::make(config.listen.ip())?;
+            tracing::warn!("the certificate is made on the spot; browsers will ask about it");
+            Some(tls::from_pem(&made.certificate, &made.key)?)
+        }
+    })
+}
+
+/// Resolves with the name of the signal that ends the server.
+fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+fn records_settings(limits: &Limits) -> SqliteSettings {
+    SqliteSettings {
+        connections: limits.records_connections,
+        timeout: limits.records_timeout,
+    }
+}
+
+fn hub_limits(limits: &Limits) -> hub::Limits {
+    hub::Limits {
+        lag_bytes: limits.max_lag_bytes,
+        ring_bytes: limits.max_gop_bytes,
+        ..hub::Limits::default()
+    }
+}
+
+fn listener_limits(limits: &Limits) -> listener::Limits {
+    listener::Limits {
+        handshakes: limits.max_requests,
+        patience: limits.handshake_timeout,
+        head_bytes: limits.max_header_bytes,
+        ..listener::Limits::default()
+    }
+}
+
+fn pulls(limits: &Limits) -> Settings {
+    Settings {
+        pace: Pace {
+            pulls: limits.max_pulls,
+            linger: limits.linger,
+            ..Pace::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// What players show as the server that they are connected to.
+fn hostname() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+fn now() -> UnixSeconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 must not make every token valid.
+    UnixSeconds(since.map_or(u64::MAX, |since| since.as_secs()))
 }

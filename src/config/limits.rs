@@ -11,8 +11,10 @@ const MIB: usize = 1024 * KIB;
 /// `[limits]`. Times are lengths of time, sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `max-connections`: sockets open at once, over all doors. Default 10,000.
-    pub max_connections: usize,
+    /// `max-viewers`: viewers at once; one more is told to try later (4503). Default 10,000.
+    pub max_viewers: usize,
+    /// `max-requests`: connections at once that are no viewer, or not yet; more wait. Default 4,096.
+    pub max_requests: usize,
     /// `handshake-timeout`: from accept to the end of the request's head, TLS included. Default 10 s.
     pub handshake_timeout: Duration,
     /// `max-header-bytes`: a request's line and headers together. Default 32 KiB.
@@ -47,7 +49,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 10_000,
+            max_viewers: 10_000,
+            max_requests: 4096,
             handshake_timeout: Duration::from_secs(10),
             max_header_bytes: 32 * KIB,
             max_message_bytes: 16 * KIB,
@@ -73,12 +76,8 @@ impl Limits {
         let minute = Duration::from_secs(60);
         let hour = Duration::from_secs(3600);
         let limits = Self {
-            max_connections: section.count(
-                "max-connections",
-                default.max_connections,
-                1,
-                1_000_000,
-            )?,
+            max_viewers: section.count("max-viewers", default.max_viewers, 1, 1_000_000)?,
+            max_requests: section.count("max-requests", default.max_requests, 1, 1_000_000)?,
             handshake_timeout: section.duration(
                 "handshake-timeout",
                 default.handshake_timeout,

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 pub use limits::Limits;
 pub use network::{Network, Networks};
-pub use origins::{Origin, SourceElement};
 pub use self_signed::{SelfSigned, SelfSignedError};
 
+use crate::origin::OriginConfig;
 use section::Section;
 
 /// What the server is told at its start, with every value parsed.
@@ -41,7 +41,7 @@ pub struct Config {
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<OriginConfig>,
 }
 
 /// What is spoken on the listening address.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::origin::SourceElement;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/h5live"))
@@ -40,7 +41,7 @@ fn the_example_shows_every_key_and_its_default() {
         parse("[[origins]]\nname = \"main\"\nurl = \"rtmp://127.0.0.1:1935/live\"").unwrap();
     let brief = brief.origins.into_iter().next().unwrap();
     assert_eq!(
-        Origin {
+        OriginConfig {
             aliases: Vec::new(),
             ..origin
         },
@@ -147,12 +148,12 @@ fn every_refusal_names_the_key() {
             "tls.self-signed: a certificate file",
         ),
         (
-            "[limits]\nmax-connections = 0",
-            "limits.max-connections: 0 is out of range",
+            "[limits]\nmax-viewers = 0",
+            "limits.max-viewers: 0 is out of range",
         ),
         (
-            "[limits]\nmax-connections = -1",
-            "limits.max-connections: -1 is out of range",
+            "[limits]\nmax-viewers = -1",
+            "limits.max-viewers: -1 is out of range",
         ),
         (
             "[limits]\nlinger = \"soon\"",
@@ -178,11 +179,15 @@ fn every_refusal_names_the_key() {
         ),
         (
             &origin("aliases = [\"rtmp://h/a\"]"),
-            "origins[0].aliases: rtmp://h/a stands here twice",
+            "origins: origin a: \"rtmp://h/a\" leads to two origins",
         ),
         (
-            &origin("stream-parameters = [\"a=b\"]"),
-            "origins[0].stream-parameters[0]: \"a=b\"",
+            &origin("aliases = [\"rtmp://H:1935/a/\"]"),
+            "origins: origin a: \"rtmp://H:1935/a/\" leads to two origins",
+        ),
+        (
+            "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\n[[origins]]\nname = \"a\"\nurl = \"rtmp://h/b\"",
+            "origins: two origins are called a",
         ),
         ("[server", "line 1: this is not TOML"),
         (

@@ -17,8 +17,9 @@ use super::admit::Gate;
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::h5live::door;
-use super::h5live::session::Session;
+use super::h5live::session::{self, Session};
 use super::pages;
+use super::places::Places;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 
@@ -50,6 +51,27 @@ pub trait Api: Send + Sync {
     fn answer(&self, request: ApiRequest) -> Answer<'_>;
 }
 
+/// Bounds of the doors.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Viewers at once.
+    pub viewers: usize,
+    /// Bytes of one WebSocket message from a client.
+    pub message_bytes: usize,
+    /// Bounds of who writes to them.
+    pub fanout: FanoutLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            viewers: 10_000,
+            message_bytes: 16 * 1024,
+            fanout: FanoutLimits::default(),
+        }
+    }
+}
+
 /// What all doors of a process share.
 pub struct App {
     /// The streams.
@@ -62,8 +84,10 @@ pub struct App {
     pub api: Option<Arc<dyn Api>>,
     /// The proxies that may tell a client's address.
     pub trusted: Arc<dyn Trusted>,
-    /// What players are told that they are connected to.
-    pub hostname: String,
+    /// How many more may come.
+    pub places: Places,
+    /// What all sessions have in common.
+    pub sessions: session::Settings,
 }
 
 impl App {
@@ -74,27 +98,31 @@ impl App {
         api: Option<Arc<dyn Api>>,
         trusted: Arc<dyn Trusted>,
         hostname: String,
-        limits: &FanoutLimits,
+        limits: &Limits,
     ) -> io::Result<Arc<Self>> {
         let gate = Arc::new(gate);
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let verifier = Arc::clone(&gate);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
-                          asked: super::h5live::session::Reauthorise| {
+                          asked: session::Reauthorise| {
             let gate = Arc::clone(&verifier);
             runtime.spawn(async move {
                 let outcome = gate.admit(&asked.request, &asked.facts).await;
-                door::log(&asked.request, &asked.facts, &outcome);
+                door::log(&asked.request, &asked.facts, outcome.as_ref());
                 reply_to.send(asked.verdict(outcome));
             });
         };
         Ok(Arc::new(Self {
             hub,
             gate,
-            fanout: Fanout::start(limits, Arc::new(serve))?,
+            fanout: Fanout::start(&limits.fanout, Arc::new(serve))?,
             api,
             trusted,
-            hostname,
+            places: Places::new(limits.viewers),
+            sessions: session::Settings {
+                hostname,
+                message_bytes: limits.message_bytes,
+            },
         }))
     }
 

@@ -8,6 +8,7 @@ mod connection;
 pub mod h5live;
 pub mod listener;
 pub mod pages;
+pub mod places;
 #[cfg(feature = "gst")]
 pub mod standalone;
 pub mod tls;

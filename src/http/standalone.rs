@@ -116,7 +116,7 @@ impl Shared {
         };
         let hostname = address.to_string();
         let hub = Hub::new(crate::hub::Limits::default());
-        let limits = crate::hub::fanout::Limits::default();
+        let limits = super::app::Limits::default();
         let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
             .map_err(ListenError::Threads)?;
         let serving = listener::serve(socket, tls, Arc::clone(&app), Limits::default());

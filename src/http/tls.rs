@@ -47,8 +47,24 @@ pub fn from_files(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     from_parts(chain, key)
 }
 
+/// The same with a certificate and a key in PEM from memory.
+pub fn from_pem(certificate: &str, key: &str) -> Result<Arc<ServerConfig>, TlsError> {
+    let fail = |what| {
+        move |error| TlsError::File {
+            what,
+            path: PathBuf::from("memory"),
+            error,
+        }
+    };
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(fail("the certificate in"))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(fail("the key in"))?;
+    from_parts(chain, key)
+}
+
 /// The same from memory.
-pub fn from_parts(
+fn from_parts(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, TlsError> {

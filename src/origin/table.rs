@@ -40,7 +40,7 @@ pub enum SourceElement {
 }
 
 /// One origin, as the operator describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginConfig {
     /// What logs call it; unique.
     pub name: String,
@@ -133,6 +133,11 @@ struct Address {
     application: String,
 }
 
+/// Whether a text is the URL of an RTMP application, as operators may write it.
+pub fn check_url(text: &str) -> Result<(), AddressError> {
+    Address::parse(text).map(drop)
+}
+
 /// What the source element is told. `Display` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location(String);
@@ -153,16 +158,16 @@ pub struct Origin {
 
 impl Origins {
     /// Checks the operator's list.
-    pub fn new(configs: Vec<OriginConfig>) -> Result<Self, OriginError> {
+    pub fn new(configs: &[OriginConfig]) -> Result<Self, OriginError> {
         let mut names = HashSet::new();
         let mut addresses = HashSet::new();
         let mut origins = Vec::with_capacity(configs.len());
         for config in configs {
-            if !names.insert(config.name.clone()) {
-                return Err(OriginError::Name(config.name));
+            if !names.insert(&config.name) {
+                return Err(OriginError::Name(config.name.clone()));
             }
             if config.timeout < Duration::from_secs(1) {
-                return Err(OriginError::Timeout(config.name));
+                return Err(OriginError::Timeout(config.name.clone()));
             }
             let mut parse = |url: &String| {
                 let (name, url) = (config.name.clone(), url.clone());

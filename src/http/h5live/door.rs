@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::session::Session;
+use super::session::{Session, Viewer};
 use crate::http::admit::{Admission, Refusal, ViewerRequest};
 use crate::http::app::App;
 use crate::http::body::{Body, text};
@@ -30,7 +30,12 @@ const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What a client that is let in gets after its upgrade, or why it gets nothing.
-type Verdict = Result<(Admission, Facts, ViewerRequest), Refusal>;
+type Verdict = Result<Entry, Refusal>;
+
+enum Entry {
+    Play(Box<Viewer>),
+    CheckOnly,
+}
 
 /// Answers an upgrade request. A refusal is told after the upgrade, by a close code: a page can't see
 /// the HTTP status of a failed one, and would try for ever.
@@ -121,8 +126,28 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
             .and_then(Host::of_url),
     };
     let outcome = app.gate.admit(&wanted, &facts).await;
-    log(&wanted, &facts, &outcome);
-    Ok((outcome?, facts, wanted))
+    let entry = outcome.and_then(|admission| {
+        if wanted.flags.check_and_close {
+            return Ok((admission, None));
+        }
+        // Only now, so that nobody without a token takes a place or learns that there is none.
+        let place = app.places.take().ok_or(Refusal::Full)?;
+        Ok((admission, Some(place)))
+    });
+    log(
+        &wanted,
+        &facts,
+        entry.as_ref().map(|(admission, _)| admission),
+    );
+    let (admission, place) = entry?;
+    Ok(place.map_or(Entry::CheckOnly, |place| {
+        Entry::Play(Box::new(Viewer {
+            admission,
+            facts,
+            place,
+            paused: wanted.flags.paused,
+        }))
+    }))
 }
 
 /// A header that stands there exactly once.
@@ -135,7 +160,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Optio
     }
 }
 
-pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: &Result<Admission, Refusal>) {
+pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admission, &Refusal>) {
     let (stream, client) = (&request.stream, facts.ip);
     match outcome {
         Ok(admission) => {
@@ -152,18 +177,14 @@ pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: &Result<Admis
 }
 
 async fn serve(app: &App, upgraded: Upgraded, verdict: Verdict) {
-    let (admission, facts, request) = match verdict {
-        Ok(let_in) => let_in,
+    let viewer = match verdict {
+        Ok(Entry::Play(viewer)) => viewer,
+        Ok(Entry::CheckOnly) => return close(upgraded, 4200, "The token is valid.").await,
         Err(refusal) => return close(upgraded, refusal.close_code(), refusal.reason()).await,
     };
-    if request.flags.check_and_close {
-        return close(upgraded, 4200, "The token is valid.").await;
-    }
     match into_socket(upgraded) {
         Ok((socket, read)) => {
-            let paused = request.flags.paused;
-            let now = Instant::now();
-            let session = Session::new(&app.hub, admission, facts, &app.hostname, paused, now);
+            let session = Session::new(&app.hub, *viewer, &app.sessions, Instant::now());
             app.fanout.add(socket, session, read);
         }
         Err(error) => tracing::warn!(%error, "a socket can't be handed to the fan-out"),

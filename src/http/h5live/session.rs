@@ -15,14 +15,12 @@ use bytes::Bytes;
 
 use super::messages::{self, Ask, Echo, Update};
 use crate::http::admit::{Admission, Refusal, ViewerRequest};
+use crate::http::places::Place;
 use crate::hub::fanout::Session as FanoutSession;
 use crate::hub::topic::Topic;
 use crate::hub::websocket::{self, Message, Opcode, Reader};
 use crate::hub::{Hub, Subscription};
 use crate::token::Facts;
-
-/// The largest text message that a client may send.
-const MESSAGE_LIMIT: usize = 16 * 1024;
 
 /// Messages that a client may send at once, and how many more each second.
 const MESSAGE_BURST: u32 = 64;
@@ -61,11 +59,33 @@ impl Reauthorise {
     }
 }
 
+/// A viewer that was let in.
+pub struct Viewer {
+    /// What to.
+    pub admission: Admission,
+    /// Its connection's facts.
+    pub facts: Facts,
+    /// Its place among all.
+    pub place: Place,
+    /// Nothing is sent before its `onPlay`.
+    pub paused: bool,
+}
+
+/// What all sessions have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What players are told that they are connected to.
+    pub hostname: String,
+    /// The most bytes of one message from a client.
+    pub message_bytes: usize,
+}
+
 /// One client that was let in.
 pub struct Session {
     hub: Arc<Hub>,
     facts: Facts,
     admission: Admission,
+    _place: Place,
     playing: Option<Subscription>,
     reader: Reader,
     /// Messages of its own that go out before any more media.
@@ -82,22 +102,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session for a viewer that was let in. `paused`: nothing is sent before its `onPlay`.
-    pub fn new(
-        hub: &Arc<Hub>,
-        admission: Admission,
-        facts: Facts,
-        hostname: &str,
-        paused: bool,
-        now: Instant,
-    ) -> Self {
-        let greeting = messages::server_info(hostname);
+    /// A session for a viewer that was let in.
+    pub fn new(hub: &Arc<Hub>, viewer: Viewer, settings: &Settings, now: Instant) -> Self {
+        let greeting = messages::server_info(&settings.hostname);
         let mut session = Self {
             hub: Arc::clone(hub),
-            facts,
-            admission,
+            facts: viewer.facts,
+            admission: viewer.admission,
+            _place: viewer.place,
             playing: None,
-            reader: Reader::new(MESSAGE_LIMIT),
+            reader: Reader::new(settings.message_bytes),
             own: vec![websocket::frame(Opcode::Text, greeting.as_bytes())],
             pong: None,
             asked: None,
@@ -109,7 +123,7 @@ impl Session {
             ping_at: now + PING_EVERY,
             closing: false,
         };
-        if !paused {
+        if !viewer.paused {
             session.play();
         }
         session
@@ -210,7 +224,7 @@ impl FanoutSession for Session {
             return;
         }
         self.heard_at = now;
-        let mut reader = std::mem::replace(&mut self.reader, Reader::new(MESSAGE_LIMIT));
+        let mut reader = std::mem::replace(&mut self.reader, Reader::new(0));
         let read = reader.read(bytes, |message| {
             if self.spend(now) {
                 self.hear(message);

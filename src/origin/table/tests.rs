@@ -4,7 +4,7 @@
 use super::*;
 
 fn origins() -> Origins {
-    Origins::new(vec![
+    Origins::new(&[
         OriginConfig {
             aliases: vec!["rtmp://ingest.example.test/splay".to_owned()],
             ..OriginConfig::new("main", "rtmp://127.0.0.1/live")
@@ -134,13 +134,13 @@ fn an_operators_url_that_would_add_options_is_refused() {
         "rtmp://127.0.0.1",
         "http://127.0.0.1/live",
     ] {
-        let error = Origins::new(vec![OriginConfig::new("main", url)]).unwrap_err();
+        let error = Origins::new(&[OriginConfig::new("main", url)]).unwrap_err();
         assert!(matches!(error, OriginError::Url { .. }), "{url:?}: {error}");
         let config = OriginConfig {
             aliases: vec![url.to_owned()],
             ..OriginConfig::new("main", "rtmp://127.0.0.1/live")
         };
-        assert!(Origins::new(vec![config]).is_err(), "{url:?} as an alias");
+        assert!(Origins::new(&[config]).is_err(), "{url:?} as an alias");
     }
 }
 
@@ -149,14 +149,14 @@ fn names_and_urls_lead_to_one_origin() {
     let main = OriginConfig::new("main", "rtmp://127.0.0.1/live");
     let same_name = OriginConfig::new("main", "rtmp://127.0.0.1/other");
     let same_url = OriginConfig::new("b", "rtmp://127.0.0.1:1935/live/");
-    let error = Origins::new(vec![main.clone(), same_name]).unwrap_err();
+    let error = Origins::new(&[main.clone(), same_name]).unwrap_err();
     assert_eq!(error, OriginError::Name("main".to_owned()));
-    let error = Origins::new(vec![main.clone(), same_url]).unwrap_err();
+    let error = Origins::new(&[main.clone(), same_url]).unwrap_err();
     assert!(matches!(error, OriginError::Twice { .. }), "{error}");
     let hasty = OriginConfig {
         timeout: Duration::from_millis(999),
         ..main
     };
-    let error = Origins::new(vec![hasty]).unwrap_err();
+    let error = Origins::new(&[hasty]).unwrap_err();
     assert_eq!(error, OriginError::Timeout("main".to_owned()));
 }

@@ -1,0 +1,65 @@
+//! The doors' interfaces over what the server has.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Networks;
+use crate::http::admit::{KeySource, Lookup, OriginChoice};
+use crate::http::app::{Answer, Api, ApiRequest};
+use crate::http::client_address::Trusted;
+use crate::hub::OriginName;
+use crate::issuer::Issuer;
+use crate::origin::Origins;
+use crate::records::{Records, look_up};
+use crate::token::{Kid, Scope, UnixSeconds};
+
+/// Keys are what the records hold.
+pub(super) struct RecordedKeys(pub Arc<dyn Records>);
+
+impl KeySource for RecordedKeys {
+    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
+        Box::pin(look_up(&*self.0, scope, kid))
+    }
+}
+
+/// A viewer who names no origin means the only one.
+pub(super) struct Selection(pub Origins);
+
+impl OriginChoice for Selection {
+    fn select(&self, url: Option<&str>) -> Option<OriginName> {
+        match url {
+            Some(url) => self.0.select(url),
+            None => self.0.only(),
+        }
+    }
+}
+
+/// The API below `/secure/`.
+pub(super) struct IssuerApi {
+    pub issuer: Issuer,
+    pub clock: fn() -> UnixSeconds,
+}
+
+impl Api for IssuerApi {
+    fn answer(&self, request: ApiRequest) -> Answer<'_> {
+        Box::pin(async move {
+            let ApiRequest {
+                method,
+                path,
+                headers,
+                body,
+                client,
+            } = request;
+            let now = (self.clock)();
+            self.issuer
+                .handle(&method, &path, &headers, body, now, client)
+                .await
+        })
+    }
+}
+
+impl Trusted for Networks {
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.contains(address)
+    }
+}
