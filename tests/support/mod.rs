@@ -8,3 +8,4 @@ pub mod origin;
 pub mod process;
 pub mod publisher;
 pub mod server;
+pub mod viewer;
