@@ -244,6 +244,10 @@ fn build(
     if let Some(pad) = source.static_pad("src") {
         listen(&pad, script_to, bytes);
     }
+    // Before the tracks are known: a sink that has only heard of the first would begin without the
+    // second, and begin anew when that comes.
+    let expected = ["video", "audio"].map(|name| sink.request_pad_simple(name));
+    demux.connect_no_more_pads(move |_| expected.iter().flatten().for_each(give_back));
     let weak = pipeline.downgrade();
     let sink = sink.downgrade();
     demux.connect_pad_added(move |demux, pad| {
@@ -276,6 +280,13 @@ fn listen(pad: &gst::Pad, script_to: ScriptTo, bytes: Arc<AtomicU64>) {
     });
 }
 
+/// A track that does not come must not be waited for.
+fn give_back(pad: &gst::Pad) {
+    if let Some(sink) = pad.parent_element().filter(|_| !pad.is_linked()) {
+        sink.release_request_pad(pad);
+    }
+}
+
 fn connect(
     pipeline: &gst::Pipeline,
     sink: &H5LiveAuthSink,
@@ -290,8 +301,10 @@ fn connect(
             _ => None,
         }
     });
-    // A second track of a kind finds its pad taken.
-    let wanted = kind.and_then(|(parser, name)| Some((parser, sink.request_pad_simple(name)?)));
+    let wanted = kind.and_then(|(parser, name)| {
+        let free = sink.static_pad(name).filter(|pad| !pad.is_linked());
+        Some((parser, free.or_else(|| sink.request_pad_simple(name))?))
+    });
     let element = match &wanted {
         Some((parser, _)) => gst::ElementFactory::make(parser).build()?,
         None => {
