@@ -56,13 +56,7 @@ fn expired() -> Security {
         expires: Some(UnixSeconds(1_591_747_200)),
         ..Claims::of(Scope::Stream(stream))
     };
-    let minted = mint(&Secret::new(SECRET.as_bytes()).unwrap().key(), &claims);
-    Security {
-        expires: minted.expires.clone(),
-        tag: minted.tag.clone(),
-        options: minted.options.to_string(),
-        token: minted.token.to_string(),
-    }
+    mint(&Secret::new(SECRET.as_bytes()).unwrap().key(), &claims).into()
 }
 
 async fn browser() -> Browser {

@@ -1,10 +1,11 @@
 //! A real `h5live-server` on a free loopback port, with one account.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use h5live::token::Minted;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::form_urlencoded::Serializer;
@@ -23,6 +24,8 @@ pub struct Options {
     pub origins: Vec<(String, String)>,
     /// HTTPS with a self-signed certificate. [`Server::post`] and what builds on it speak HTTP only.
     pub tls: bool,
+    /// With `tls`: the files of a certificate and its key instead.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// More lines of the configuration's section `[server]`.
     pub server: String,
     /// More sections of the configuration, `[limits]` for one.
@@ -38,6 +41,7 @@ impl Default for Options {
             orga: "ABCDE".to_owned(),
             origins: Vec::new(),
             tls: false,
+            certificate: None,
             server: String::new(),
             more: String::new(),
             environment: Vec::new(),
@@ -245,6 +249,18 @@ impl Server {
     }
 }
 
+impl From<Minted> for Security {
+    /// What a token of our own making goes into a URL as.
+    fn from(minted: Minted) -> Security {
+        Security {
+            expires: minted.expires.clone(),
+            tag: minted.tag.clone(),
+            options: minted.options.to_string(),
+            token: minted.token.to_string(),
+        }
+    }
+}
+
 impl Security {
     /// Name and value of each parameter that is not empty.
     pub fn pairs(&self) -> Vec<(&'static str, &str)> {
@@ -277,9 +293,13 @@ pub fn agent() -> ureq::Agent {
 }
 
 fn configure(directory: &Path, port: u16, options: &Options) {
+    let tls = match &options.certificate {
+        Some((certificate, key)) => format!("certificate = {certificate:?}\nkey = {key:?}"),
+        None => format!("self-signed = {}", options.tls),
+    };
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\nself-signed = {}\n",
-        options.server, options.tls
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n",
+        options.server
     );
     for (name, url) in &options.origins {
         text += &format!("[[origins]]\nname = \"{name}\"\nurl = \"{url}\"\n");
