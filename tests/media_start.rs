@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoConfig};
-use h5live::media::{MAX_ACCESS_UNIT, MediaError, Muxer};
+use h5live::media::{MAX_ACCESS_UNIT, MAX_REORDER, MediaError, Muxer};
 
 const MS: u64 = 1_000_000;
 
@@ -177,4 +177,19 @@ fn sound_alone_can_be_joined_about_once_a_second() {
     let shape = shape(&drain(&mut muxer));
     assert!(shape.starts_with("IKfff"));
     assert_eq!(shape.matches('K').count(), 3);
+}
+
+#[test]
+fn a_keyframe_that_is_shown_long_after_it_is_decoded_is_refused() {
+    let late = |by: u64| AccessUnit {
+        pts: 1000 * MS + by,
+        ..picture(1000, true)
+    };
+    let mut muxer = Muxer::new(true, false);
+    muxer.set_video(video_config(30)).unwrap();
+    let refused = muxer.push_video(late(MAX_REORDER + 1));
+    assert_eq!(refused, Err(MediaError::Reorder(MAX_REORDER + 1)));
+    assert_eq!(shape(&drain(&mut muxer)), "");
+    muxer.push_video(late(MAX_REORDER)).unwrap();
+    assert_eq!(shape(&drain(&mut muxer)), "IK");
 }

@@ -63,7 +63,7 @@ impl H5LiveAuthSink {
             None => {
                 let settings = lock(&self.settings).clone();
                 let doors = standalone::open(&settings).map_err(|error| {
-                    gst::element_imp_error!(self, gst::ResourceError::Settings, ["{}", error]);
+                    gst::element_imp_error!(self, gst::ResourceError::Settings, ("{}", error));
                     gst::StateChangeError
                 })?;
                 gst::info!(CAT, imp = self, "listening on port {}", doors.port);
@@ -71,6 +71,8 @@ impl H5LiveAuthSink {
             }
         };
         lock(&self.flow).start(target);
+        // So that `gst-launch-1.0 -v` shows which port port=0 took.
+        self.obj().notify("bound-port");
         Ok(())
     }
 
@@ -112,9 +114,9 @@ impl H5LiveAuthSink {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Format,
-                    [
+                    (
                         "buffers without time are left out; let the source set timestamps (do-timestamp=true)"
-                    ]
+                    )
                 );
                 Ok(gst::FlowSuccess::Ok)
             }
@@ -130,7 +132,7 @@ impl H5LiveAuthSink {
                 let accepted = lock(&self.flow).set_caps(kind, &event.caps_owned());
                 accepted
                     .inspect_err(|refusal| {
-                        gst::element_imp_error!(self, gst::StreamError::Format, ["{}", refusal]);
+                        gst::element_imp_error!(self, gst::StreamError::Format, ("{}", refusal));
                     })
                     .is_ok()
             }
@@ -140,7 +142,7 @@ impl H5LiveAuthSink {
                     gst::element_imp_error!(
                         self,
                         gst::StreamError::Format,
-                        ["the segment is not in time; put a parser before this element"]
+                        ("the segment is not in time; put a parser before this element")
                     );
                 }
                 timed

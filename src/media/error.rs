@@ -30,6 +30,11 @@ pub enum MediaError {
     /// A time beyond [`MAX_TIME`].
     #[error("an access unit's time is not usable ({0} ns); it was dropped")]
     Time(u64),
+    /// A picture that is to be shown later than [`MAX_REORDER`] after it is decoded.
+    #[error(
+        "an access unit is to be shown {0} ns after it is decoded, more than the 5 s that are allowed; it was dropped"
+    )]
+    Reorder(u64),
     /// The lengths of the NAL units do not add up (ISO/IEC 14496-15, 5.3.2).
     #[error("an access unit's NAL unit lengths do not fit its size; send stream-format=avc")]
     NalUnits,
@@ -50,6 +55,7 @@ impl MediaError {
             Self::Empty => "media_access_unit_empty",
             Self::TooLarge(_) => "media_access_unit_too_large",
             Self::Time(_) => "media_time_unusable",
+            Self::Reorder(_) => "media_reorder_unusable",
             Self::NalUnits => "media_nal_units_invalid",
             Self::Box(_) => "media_box_failed",
         }
@@ -61,3 +67,7 @@ pub const MAX_ACCESS_UNIT: usize = 16 << 20;
 
 /// The latest usable time: 100 years, in nanoseconds. Sums of a few times stay within `i64`.
 pub const MAX_TIME: u64 = 100 * 366 * 86_400 * 1_000_000_000;
+
+/// The longest that a picture may wait to be shown after it is decoded, in nanoseconds. H.264 reorders
+/// at most 16 pictures; a time further away is a source's mistake, and no timeline can begin with it.
+pub const MAX_REORDER: u64 = 5_000_000_000;

@@ -217,7 +217,9 @@ impl<S: Session> Engine<S> {
                     }
                 }
                 Command::Stop(patience) => {
-                    self.stop_at = Some(now + patience);
+                    // Patience once promised is kept: a later call does not take it back.
+                    let at = now + patience;
+                    self.stop_at = Some(self.stop_at.map_or(at, |promised| promised.max(at)));
                     let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
                     for key in keys {
                         self.connections[key].session.stop(now);
