@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -281,4 +282,18 @@ fn event(text: &str) -> Value {
 pub fn refuses(port: u16) -> bool {
     let connected = TcpStream::connect(("127.0.0.1", port));
     connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A free loopback port that stays free while nobody uses it: it lies below those that the kernel
+/// gives out by itself (ip(7), ip_local_port_range), and no other call here gives it again.
+pub fn quiet_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_768, "no free port from {first} on");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
