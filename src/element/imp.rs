@@ -142,7 +142,7 @@ impl H5LiveAuthSink {
                     gst::element_imp_error!(
                         self,
                         gst::StreamError::Format,
-                        ("the segment is not in time; put a parser before this element")
+                        ("the segment is not in time, or plays backwards; put a parser before this element, and play forwards")
                     );
                 }
                 timed

@@ -30,9 +30,9 @@ pub enum MediaError {
     /// A time beyond [`MAX_TIME`].
     #[error("an access unit's time is not usable ({0} ns); it was dropped")]
     Time(u64),
-    /// A picture that is to be shown later than [`MAX_REORDER`] after it is decoded.
+    /// A picture whose times of decoding and of presentation are further apart than [`MAX_REORDER`].
     #[error(
-        "an access unit is to be shown {0} ns after it is decoded, more than the 5 s that are allowed; it was dropped"
+        "an access unit's decode and presentation times are {0} ns apart, more than the 5 s that are allowed; it was dropped"
     )]
     Reorder(u64),
     /// The lengths of the NAL units do not add up (ISO/IEC 14496-15, 5.3.2).
@@ -68,6 +68,7 @@ pub const MAX_ACCESS_UNIT: usize = 16 << 20;
 /// The latest usable time: 100 years, in nanoseconds. Sums of a few times stay within `i64`.
 pub const MAX_TIME: u64 = 100 * 366 * 86_400 * 1_000_000_000;
 
-/// The longest that a picture may wait to be shown after it is decoded, in nanoseconds. H.264 reorders
-/// at most 16 pictures; a time further away is a source's mistake, and no timeline can begin with it.
+/// How far a picture's times of decoding and of presentation may be apart, in nanoseconds. H.264
+/// reorders at most 16 pictures (A.3.1, max_dec_frame_buffering); what is further apart is a source's
+/// mistake: no timeline can begin with it, and the audio between the two would be made of silence.
 pub const MAX_REORDER: u64 = 5_000_000_000;

@@ -163,7 +163,7 @@ impl Muxer {
     /// When this access unit cannot be used; it alone is lost.
     pub fn push_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
-        let reorder = unit.pts.saturating_sub(unit.dts);
+        let reorder = unit.pts.abs_diff(unit.dts);
         if reorder > MAX_REORDER {
             return Err(MediaError::Reorder(reorder));
         }
