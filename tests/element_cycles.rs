@@ -32,7 +32,9 @@ fn a_hundred_cycles_leave_nothing_behind() {
         .format(gst::Format::Time)
         .is_live(true)
         .build();
-    pipeline.add_many([source.upcast_ref(), &bench.element]).unwrap();
+    pipeline
+        .add_many([source.upcast_ref(), &bench.element])
+        .unwrap();
     source.link(&bench.element).unwrap();
 
     let mut before = None;

@@ -66,20 +66,28 @@ fn a_stream_has_one_element() {
     assert!(!refuses(one.port()), "the first goes on");
 
     assert!(one.set_state(gst::State::Null));
-    assert!(same.set_state(gst::State::Playing), "the name is free again");
+    assert!(
+        same.set_state(gst::State::Playing),
+        "the name is free again"
+    );
 }
 
 #[test]
 fn other_tls_settings_at_the_same_address_are_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let (certificate, key) = (directory.path().join("c.pem"), directory.path().join("k.pem"));
+    let (certificate, key) = (
+        directory.path().join("c.pem"),
+        directory.path().join("k.pem"),
+    );
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let with_tls = |stream: &str, port: u16| {
         let bench = Bench::of(stream, port);
         let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        bench.element.set_property("tls-certificate-file", text(&certificate));
+        bench
+            .element
+            .set_property("tls-certificate-file", text(&certificate));
         bench.element.set_property("tls-key-file", text(&key));
         bench
     };
@@ -113,9 +121,11 @@ fn a_port_that_is_taken_is_an_error_that_says_what_to_do() {
 fn who_starts_hears_which_port_it_took() {
     let bench = Bench::new();
     let (told, heard) = mpsc::channel();
-    bench.element.connect_notify(Some("bound-port"), move |element, _| {
-        told.send(element.property::<u32>("bound-port")).unwrap();
-    });
+    bench
+        .element
+        .connect_notify(Some("bound-port"), move |element, _| {
+            told.send(element.property::<u32>("bound-port")).unwrap();
+        });
     assert!(bench.set_state(gst::State::Playing));
     let port = heard.recv_timeout(PATIENCE).unwrap();
     assert_eq!(port, u32::from(bench.port()));
@@ -133,7 +143,8 @@ fn a_client_that_never_reads_does_not_hold_the_streaming_thread() {
     let began = Instant::now();
     // Far more than all buffers between the two hold.
     for n in 0..1000 {
-        pad.push(picture_of(n * FRAME, n % 30 == 0, 64 * 1024)).unwrap();
+        pad.push(picture_of(n * FRAME, n % 30 == 0, 64 * 1024))
+            .unwrap();
     }
     // Whoever waited for that client would wait until the fan-out gives it up.
     let stall = fanout::Limits::default().stall;
@@ -154,7 +165,8 @@ fn viewers_are_told_why_when_the_last_element_leaves() {
     viewer.until("moof");
     // A connection that idles between two requests has nothing to say, and nothing to wait for.
     let mut idle = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
     assert!(idle.read(&mut [0; 512]).unwrap() > 0);
 
     // The viewer does not answer meanwhile, so this takes as long as it may.
@@ -204,4 +216,16 @@ fn detached_it_takes_nothing_more_and_its_port_is_closed() {
     assert_eq!(flow, Err(gst::FlowError::Flushing));
     assert_eq!(sink.fragments(), 30);
     assert!(bench.silent(gst::MessageType::Error));
+}
+
+#[test]
+fn nothing_holds_an_element_that_has_been_dropped() {
+    let bench = Bench::new();
+    let mut pad = bench.video();
+    second(&mut pad, 0);
+    bench.viewer().until("moof");
+    let element = bench.element.downgrade();
+    drop(pad);
+    drop(bench);
+    assert!(element.upgrade().is_none());
 }

@@ -46,7 +46,10 @@ fn the_templates_are_what_the_parsers_give() {
     }
     let video = bench.element.pad_template("video").unwrap();
     let bytes = with(video_caps(320, 180), "stream-format", "byte-stream");
-    assert!(!bytes.can_intersect(video.caps()), "h264parse negotiates avc");
+    assert!(
+        !bytes.can_intersect(video.caps()),
+        "h264parse negotiates avc"
+    );
 }
 
 #[test]
@@ -54,7 +57,11 @@ fn caps_that_do_not_fit_are_errors_that_say_what_to_do() {
     let video = || video_caps(320, 180);
     let (v, a) = ("video", "audio");
     let rows = [
-        (v, with(video(), "stream-format", "byte-stream"), "h264parse"),
+        (
+            v,
+            with(video(), "stream-format", "byte-stream"),
+            "h264parse",
+        ),
         (v, with(video(), "stream-format", "avc3"), "h264parse"),
         (v, with(video(), "alignment", "nal"), "h264parse"),
         (v, without(video(), "codec_data"), "h264parse"),
@@ -210,9 +217,14 @@ fn it_never_prerolls() {
 fn the_secret_is_written_and_never_read() {
     let bench = Bench::new();
     assert_eq!(bench.element.property::<Option<String>>("secret"), None);
-    bench.element.set_property("secret", "another secret of 16 bytes");
+    bench
+        .element
+        .set_property("secret", "another secret of 16 bytes");
     assert_eq!(bench.element.property::<Option<String>>("secret"), None);
-    let stats = bench.element.property::<gst::Structure>("stats").to_string();
+    let stats = bench
+        .element
+        .property::<gst::Structure>("stats")
+        .to_string();
     assert!(!stats.contains("secret"), "{stats}");
 }
 
@@ -241,7 +253,9 @@ fn properties_have_the_documented_defaults() {
 fn settings_that_do_not_do_are_errors_that_say_what_to_set() {
     type Row = (&'static str, fn(&gst::Element));
     let rows: [Row; 5] = [
-        ("stream-name", |e| e.set_property("stream-name", None::<&str>)),
+        ("stream-name", |e| {
+            e.set_property("stream-name", None::<&str>)
+        }),
         ("stream name", |e| e.set_property("stream-name", "x y=1")),
         ("secret-file", |e| e.set_property("secret", None::<&str>)),
         ("IP address", |e| e.set_property("address", "localhost")),

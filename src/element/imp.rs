@@ -79,6 +79,7 @@ impl H5LiveAuthSink {
     fn stop(&self) {
         let target = lock(&self.flow).stop();
         drop(target);
+        self.obj().notify("bound-port");
     }
 
     fn post_eos(&self, seqnum: Option<gst::Seqnum>) {
@@ -114,9 +115,7 @@ impl H5LiveAuthSink {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Format,
-                    (
-                        "buffers without time are left out; let the source set timestamps (do-timestamp=true)"
-                    )
+                    ("buffers without time are left out; let the source set timestamps (do-timestamp=true)")
                 );
                 Ok(gst::FlowSuccess::Ok)
             }

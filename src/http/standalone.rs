@@ -153,11 +153,17 @@ impl Drop for Shared {
         self.accepting.abort();
         self.app.fanout.stop(GOODBYE);
         // The port is free when this returns: the element may be started again at once.
-        let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let closed = self
+            .closed
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         let _ = closed.recv_timeout(CLOSING);
         let mut open = open_listeners();
         // Not one that took a free port, this one, in the meantime.
-        if open.get(&self.address).is_some_and(|it| it.strong_count() == 0) {
+        if open
+            .get(&self.address)
+            .is_some_and(|it| it.strong_count() == 0)
+        {
             open.remove(&self.address);
         }
         drop(open);

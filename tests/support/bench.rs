@@ -122,13 +122,22 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         let _ = self.element.set_state(gst::State::Null);
+        // Its messages hold the element, which holds the bus.
+        self.bus.set_flushing(true);
     }
 }
 
 /// What h264parse says, with a decoder record that is as small as one can be.
 pub fn video_caps(width: i32, height: i32) -> gst::Caps {
     // The picture's size stands in the SPS too, so that another size is another record.
-    let sps = [0x67, 0x42, 0xc0, 0x1e, (width / 16) as u8, (height / 4) as u8];
+    let sps = [
+        0x67,
+        0x42,
+        0xc0,
+        0x1e,
+        (width / 16) as u8,
+        (height / 4) as u8,
+    ];
     let mut record = vec![1, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0, sps.len() as u8];
     record.extend_from_slice(&sps);
     record.extend_from_slice(&[1, 0, 4, 0x68, 0xce, 0x3c, 0x80]);
@@ -156,7 +165,10 @@ pub fn audio_caps() -> gst::Caps {
 
 /// Caps without one of their fields.
 pub fn without(mut caps: gst::Caps, field: &str) -> gst::Caps {
-    caps.make_mut().structure_mut(0).unwrap().remove_field(field);
+    caps.make_mut()
+        .structure_mut(0)
+        .unwrap()
+        .remove_field(field);
     caps
 }
 

@@ -127,7 +127,11 @@ impl<S: Session> Fanout<S> {
     /// Waits for the threads to end, which they do after [`Fanout::stop`].
     pub fn join(&self) {
         for thread in &self.threads {
-            let handle = thread.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let handle = thread
+                .handle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             // A thread that panicked has nothing left to be waited for.
             let _ = handle.map(JoinHandle::join);
         }
