@@ -246,11 +246,18 @@ fn times_are_the_segments_running_time() {
 }
 
 #[test]
-fn a_segment_that_is_not_in_time_is_an_error_that_says_so() {
-    let bench = Bench::new();
-    let mut pad = bench.video();
-    let segment = gst::FormattedSegment::<gst::format::Bytes>::new();
-    pad.push_event(gst::event::Segment::new(&segment));
-    let error = bench.error();
-    assert!(error.contains("not in time"), "{error}");
+fn segments_that_can_not_be_played_are_errors_that_say_so() {
+    let bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
+    let mut backwards = gst::FormattedSegment::<gst::ClockTime>::new();
+    backwards.set_rate(-1.0);
+    for (segment, said) in [
+        (bytes.upcast(), "not in time"),
+        (backwards.upcast(), "play forwards"),
+    ] {
+        let bench = Bench::new();
+        let mut pad = bench.video();
+        pad.push_event(gst::event::Segment::new(&segment));
+        let error = bench.error();
+        assert!(error.contains(said), "{error}");
+    }
 }

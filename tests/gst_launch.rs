@@ -109,7 +109,13 @@ async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
     std::fs::write(place.join("demo.secret"), format!("{secret}\n")).unwrap();
 
     let origin = Origin::start();
-    let _publisher = Publisher::start(&origin, "ABCDE-demo", &publisher::Options::default());
+    // Small, since an encoder and a browser share a slow machine's cores here.
+    let picture = publisher::Options {
+        width: 320,
+        height: 180,
+        ..publisher::Options::default()
+    };
+    let _publisher = Publisher::start(&origin, "ABCDE-demo", &picture);
     let (mut launched, port) = launch(place, &plugins, &origin);
 
     // The documented command names the element's default port; here it has another.
