@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::audio::AudioSetup;
 use super::codec::{nal_units_fit, parse_asc, parse_avcc};
-use super::error::{MAX_ACCESS_UNIT, MAX_TIME, MediaError};
+use super::error::{MAX_ACCESS_UNIT, MAX_REORDER, MAX_TIME, MediaError};
 use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
 use super::session::{Outbox, Session, VideoSetup};
 
@@ -163,6 +163,10 @@ impl Muxer {
     /// When this access unit cannot be used; it alone is lost.
     pub fn push_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
+        let reorder = unit.pts.abs_diff(unit.dts);
+        if reorder > MAX_REORDER {
+            return Err(MediaError::Reorder(reorder));
+        }
         let setup = self
             .wanted
             .video
