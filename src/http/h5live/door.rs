@@ -11,7 +11,7 @@ use hyper::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -72,7 +72,9 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let headers = request.headers();
-    let upgrades = has_token(headers, &CONNECTION, "upgrade")
+    // hyper gives no socket back for HTTP/1.0: a 101 would be followed by nothing, not even a code.
+    let upgrades = request.version() == Version::HTTP_11
+        && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
         && headers
             .get(SEC_WEBSOCKET_VERSION)
