@@ -7,4 +7,5 @@
 pub mod origin;
 pub mod process;
 pub mod publisher;
+pub mod raw;
 pub mod server;
