@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -76,14 +76,19 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
     let upgrades = request.version() == Version::HTTP_11
         && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
-        && headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_some_and(|version| version == "13");
+        && header(headers, &SEC_WEBSOCKET_VERSION) == Some("13");
     if !upgrades {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
-    let key = headers
-        .get(SEC_WEBSOCKET_KEY)
+    // A body would be read from what is the WebSocket's already.
+    let body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if body {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let key = header(headers, &SEC_WEBSOCKET_KEY)
         .filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
         .ok_or(StatusCode::BAD_REQUEST)?;
     let digest = Sha1::new()
