@@ -121,16 +121,12 @@ fn refuse(status: StatusCode) -> Response<Body> {
 }
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
-    let origin = header(request.headers(), &ORIGIN);
-    app.gate.page(origin)?;
+    let headers = request.headers();
+    app.gate.page(header(headers, &ORIGIN))?;
     let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
     let facts = Facts {
-        ip: app.client_address(peer, request.headers()),
-        // Browsers send no Referer with a WebSocket, so Origin comes first; an Origin that names no
-        // host ("null") is not made up for by a Referer.
-        referer: origin
-            .or_else(|| header(request.headers(), &REFERER))
-            .and_then(Host::of_url),
+        ip: app.client_address(peer, headers),
+        referer: page(headers).and_then(Host::of_url),
     };
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
@@ -155,6 +151,16 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
             paused: wanted.flags.paused,
         }))
     }))
+}
+
+/// The page that plays. Browsers send no Referer with a WebSocket, so Origin comes first; one that
+/// names no host, stands there twice or is no text is not made up for by a Referer.
+fn page(headers: &HeaderMap) -> Option<&str> {
+    let name = match headers.contains_key(ORIGIN) {
+        true => ORIGIN,
+        false => REFERER,
+    };
+    header(headers, &name)
 }
 
 /// A header that stands there exactly once.
