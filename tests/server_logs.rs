@@ -204,6 +204,8 @@ fn no_log_line_holds_a_secret() {
         "viewer let in",
         "viewer refused",
         "code=\"expired\"",
+        "code=\"bad_request\"",
+        "code=\"parameter_repeated\"",
         "a client's message can't be read",
         "an API request is refused",
         "INSERT INTO signing_keys",

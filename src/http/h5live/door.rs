@@ -21,7 +21,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
 use crate::hub::websocket;
-use crate::token::{Facts, Host};
+use crate::token::{Facts, Host, StreamName};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -122,12 +122,16 @@ fn refuse(status: StatusCode) -> Response<Body> {
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
     let headers = request.headers();
-    app.gate.page(header(headers, &ORIGIN))?;
-    let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
     let facts = Facts {
         ip: app.client_address(peer, headers),
         referer: page(headers).and_then(Host::of_url),
     };
+    let query = request.uri().query().unwrap_or_default();
+    let wanted = app
+        .gate
+        .page(header(headers, &ORIGIN))
+        .and_then(|()| ViewerRequest::read(query))
+        .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -180,13 +184,19 @@ pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admis
             let (kid, origin) = (admission.grant.kid(), &admission.source.origin);
             tracing::info!(%stream, %client, %origin, %kid, "viewer let in");
         }
-        Err(refusal) => tracing::info!(
-            %stream, %client,
-            code = refusal.code(),
-            close = refusal.close_code(),
-            "viewer refused: {refusal}"
-        ),
+        Err(refusal) => log_refusal(Some(stream), facts, refusal),
     }
+}
+
+/// Without a stream where the request names none that can be one.
+fn log_refusal(stream: Option<&StreamName>, facts: &Facts, refusal: &Refusal) {
+    tracing::info!(
+        stream = stream.map(tracing::field::display),
+        client = %facts.ip,
+        code = refusal.code(),
+        close = refusal.close_code(),
+        "viewer refused: {refusal}"
+    );
 }
 
 async fn serve(app: &App, upgraded: Upgraded, verdict: Verdict) {
