@@ -304,6 +304,47 @@ fn pages_that_the_operator_does_not_name_open_no_door() {
 }
 
 #[test]
+fn wrong_keys_count_against_who_sends_them() {
+    let server = Server::start(&Options {
+        server: PROXIES.to_owned(),
+        more: "[limits]\napi-failures = 3\napi-failure-recovery = \"1h\"\n".to_owned(),
+        ..Options::default()
+    });
+    let guess = |from: Ipv4Addr, forwarded: &str| {
+        let mut client = Raw::connect_from(from, server.port());
+        let head = format!(
+            "POST /secure/token HTTP/1.1\r\nHost: play.test\r\nX-BINTU-APIKEY: h5l_guess\r\n\
+             Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n{forwarded}\r\n{{}}"
+        );
+        client.send(head.as_bytes());
+        client.outcome()
+    };
+    let forwarded = |address: &str| {
+        format!(
+            "X-Forwarded-For: {address}\r\nX-Real-IP: {address}\r\nForwarded: for={address}\r\n"
+        )
+    };
+    // A new name with every guess helps nobody.
+    for nth in 0..5 {
+        let expected = if nth < 3 { "401" } else { "429" };
+        let found = guess(VIEWER, &forwarded(&format!("203.0.113.{nth}")));
+        assert_eq!(found, expected, "guess {nth}");
+    }
+    #[rustfmt::skip]
+    let rows = [
+        ("another client", ANYONE, String::new(), "401"),
+        ("a client of the proxy whose name was used", PROXY, forwarded("203.0.113.1"), "401"),
+        ("another client of the proxy", PROXY, forwarded("203.0.113.2"), "401"),
+        ("the same, by way of the proxy", PROXY, forwarded("127.0.0.2"), "429"),
+        ("the same, behind a forged hop", PROXY, forwarded("203.0.113.3, 127.0.0.2"), "429"),
+        ("the same, mapped", PROXY, forwarded("::ffff:127.0.0.2"), "429"),
+    ];
+    for (name, from, lines, expected) in rows {
+        assert_eq!(guess(from, &lines), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_renewal_is_bound_to_the_connection_that_asks() {
     let server = Server::start(&Options::with_origin("rtmp://127.0.0.1:1/live"));
     server.register(attacks::DEMO, attacks::SECRET);

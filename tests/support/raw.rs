@@ -227,14 +227,17 @@ impl Raw {
     /// Reads some; false at the end. A reset is one: a server may close on bytes it has not read.
     fn more(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        match self.tcp.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(length) => {
-                self.read.extend_from_slice(&buffer[..length]);
-                true
+        loop {
+            match self.tcp.read(&mut buffer) {
+                Ok(length) => {
+                    self.read.extend_from_slice(&buffer[..length]);
+                    return length > 0;
+                }
+                // A read with a timeout is not taken up again by itself (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return false,
+                Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
         }
     }
 }
