@@ -30,7 +30,8 @@ const WRONG_KEY: &str = "h5l_Uv3Kj8Sd5Fg1Hn6Bx0Cz9Qa2We7Rt4Yi1Op6Lm";
 
 /// The ways in which bytes might be written.
 const FORMS: [fn(&[u8]) -> String; 6] = [
-    |bytes| String::from_utf8_lossy(bytes).into_owned(),
+    // Text as it is, other bytes as Rust shows them.
+    |bytes| bytes.escape_ascii().to_string(),
     |bytes| bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
     |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     |bytes| bytes.iter().map(|byte| format!("{byte}, ")).collect(),
