@@ -5,6 +5,7 @@ pub mod app;
 pub mod body;
 pub mod client_address;
 mod connection;
+mod framing;
 pub mod h5live;
 pub mod listener;
 pub mod pages;

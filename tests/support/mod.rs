@@ -7,5 +7,6 @@
 pub mod origin;
 pub mod process;
 pub mod publisher;
+pub mod raw;
 pub mod server;
 pub mod viewer;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -21,7 +21,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
 use crate::hub::websocket;
-use crate::token::{Facts, Host};
+use crate::token::{Facts, Host, StreamName};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -72,16 +72,23 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let headers = request.headers();
-    let upgrades = has_token(headers, &CONNECTION, "upgrade")
+    // hyper gives no socket back for HTTP/1.0: a 101 would be followed by nothing, not even a code.
+    let upgrades = request.version() == Version::HTTP_11
+        && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
-        && headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_some_and(|version| version == "13");
+        && header(headers, &SEC_WEBSOCKET_VERSION) == Some("13");
     if !upgrades {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
-    let key = headers
-        .get(SEC_WEBSOCKET_KEY)
+    // A body would be read from what is the WebSocket's already.
+    let body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if body {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let key = header(headers, &SEC_WEBSOCKET_KEY)
         .filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
         .ok_or(StatusCode::BAD_REQUEST)?;
     let digest = Sha1::new()
@@ -114,17 +121,17 @@ fn refuse(status: StatusCode) -> Response<Body> {
 }
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
-    let origin = header(request.headers(), &ORIGIN);
-    app.gate.page(origin)?;
-    let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
+    let headers = request.headers();
     let facts = Facts {
-        ip: app.client_address(peer, request.headers()),
-        // Browsers send no Referer with a WebSocket, so Origin comes first; an Origin that names no
-        // host ("null") is not made up for by a Referer.
-        referer: origin
-            .or_else(|| header(request.headers(), &REFERER))
-            .and_then(Host::of_url),
+        ip: app.client_address(peer, headers),
+        referer: page(headers).and_then(Host::of_url),
     };
+    let query = request.uri().query().unwrap_or_default();
+    let wanted = app
+        .gate
+        .page(header(headers, &ORIGIN))
+        .and_then(|()| ViewerRequest::read(query))
+        .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -150,6 +157,16 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
     }))
 }
 
+/// The page that plays. Browsers send no Referer with a WebSocket, so Origin comes first; one that
+/// names no host, stands there twice or is no text is not made up for by a Referer.
+fn page(headers: &HeaderMap) -> Option<&str> {
+    let name = match headers.contains_key(ORIGIN) {
+        true => ORIGIN,
+        false => REFERER,
+    };
+    header(headers, &name)
+}
+
 /// A header that stands there exactly once.
 fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
@@ -167,13 +184,19 @@ pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admis
             let (kid, origin) = (admission.grant.kid(), &admission.source.origin);
             tracing::info!(%stream, %client, %origin, %kid, "viewer let in");
         }
-        Err(refusal) => tracing::info!(
-            %stream, %client,
-            code = refusal.code(),
-            close = refusal.close_code(),
-            "viewer refused: {refusal}"
-        ),
+        Err(refusal) => log_refusal(Some(stream), facts, refusal),
     }
+}
+
+/// Without a stream where the request names none that can be one.
+fn log_refusal(stream: Option<&StreamName>, facts: &Facts, refusal: &Refusal) {
+    tracing::info!(
+        stream = stream.map(tracing::field::display),
+        client = %facts.ip,
+        code = refusal.code(),
+        close = refusal.close_code(),
+        "viewer refused: {refusal}"
+    );
 }
 
 async fn serve(app: &App, upgraded: Upgraded, verdict: Verdict) {

@@ -22,7 +22,7 @@ use crate::hub::websocket::{self, Message, Opcode, Reader};
 use crate::hub::{Hub, Subscription};
 use crate::token::Facts;
 
-/// Messages that a client may send at once, and how many more each second.
+/// Messages, or fragments of them, that a client may send at once, and how many more each second.
 const MESSAGE_BURST: u32 = 64;
 const MESSAGES_PER_SECOND: u32 = 16;
 
@@ -164,7 +164,7 @@ impl Session {
             },
             // Only the last of several needs an answer (RFC 6455, 5.5.3), so a flood costs nothing.
             Message::Ping(payload) => self.pong = Some(payload),
-            Message::Pong => {}
+            Message::Pong | Message::Part => {}
             Message::Close => self.close(1000, ""),
         }
     }
