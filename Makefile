@@ -1,8 +1,10 @@
 # `make` lists the targets. Everything a target needs it installs itself (.ci/setup).
 
 CARGO ?= cargo
+# The doors are all that is measured, and build in half the time.
+BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .DEFAULT_GOAL := help
-.PHONY: help setup test check fmt-check clippy doc deny plugin
+.PHONY: help setup test check fmt-check clippy doc deny plugin bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -33,3 +35,11 @@ deny: | setup
 
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
+
+bench: | setup ## measure; see benches/README.md
+	$(BENCH) --bench verify
+	$(BENCH) --bench fanout
+
+bench-quick: | setup ## the same in less than two minutes
+	$(BENCH) --bench verify -- --quick
+	$(BENCH) --bench fanout -- --quick
