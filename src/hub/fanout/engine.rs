@@ -98,7 +98,12 @@ pub(super) struct Engine<S: Session> {
     /// Connections whose turn of reading ended before their bytes did.
     unread: Vec<usize>,
     next_id: u64,
+    /// Bytes that are not counted yet. All threads count in one place, so each does it once a turn
+    /// and not once a write.
+    written: u64,
     scratch: Vec<Bytes>,
+    /// Whom a topic's news are for; empty between two uses, kept for its memory.
+    listening: Vec<usize>,
     stop_at: Option<Instant>,
 }
 
@@ -121,7 +126,9 @@ impl<S: Session> Engine<S> {
             topics: HashMap::new(),
             unread: Vec::new(),
             next_id: 0,
+            written: 0,
             scratch: Vec::new(),
+            listening: Vec::new(),
             stop_at: None,
         })
     }
@@ -170,6 +177,8 @@ impl<S: Session> Engine<S> {
                 next_tick = now + TICK;
                 self.tick(now);
             }
+            let written = std::mem::take(&mut self.written);
+            self.counters.bytes.fetch_add(written, Ordering::Relaxed);
             if self
                 .stop_at
                 .is_some_and(|at| now >= at || self.connections.is_empty())
@@ -182,22 +191,20 @@ impl<S: Session> Engine<S> {
     /// Media first: it is what everybody waits for.
     fn publish(&mut self, now: Instant) {
         let mut rung = std::mem::take(&mut *lock(&self.shared.topics));
+        let mut keys = std::mem::take(&mut self.listening);
         for topic in rung.drain(..) {
-            let mut index = 0;
-            // By index, because a connection that ends leaves the list while we walk it.
-            while let Some(key) = self.listener(topic, index) {
+            // A copy, because a connection that ends leaves the list while we walk it. Nobody is
+            // added meanwhile, so a key is still who it was, or nobody.
+            if let Some(listened) = self.topics.get(&topic) {
+                keys.extend_from_slice(&listened.keys);
+            }
+            for key in keys.drain(..) {
                 if !self.connections.get(key).is_none_or(Connection::is_blocked) {
                     self.write(now, key);
                 }
-                if self.listener(topic, index) == Some(key) {
-                    index += 1;
-                }
             }
         }
-    }
-
-    fn listener(&self, topic: TopicId, index: usize) -> Option<usize> {
-        self.topics.get(&topic)?.keys.get(index).copied()
+        self.listening = keys;
     }
 
     fn obey(&mut self, now: Instant) {
@@ -299,9 +306,7 @@ impl<S: Session> Engine<S> {
         };
         match connection.write(now, &mut self.scratch) {
             Ok((written, bytes)) => {
-                self.counters
-                    .bytes
-                    .fetch_add(bytes as u64, Ordering::Relaxed);
+                self.written += bytes as u64;
                 if matches!(written, Written::Closed) {
                     self.leave(key);
                 }
