@@ -21,6 +21,10 @@ const WAKER: Token = Token(usize::MAX);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How much later than that, so that media wakes the thread for both: a thread with one session
+/// spends most of its time on waking up.
+const TICK_SLACK: Duration = Duration::from_millis(50);
+
 /// What one client may send before the others get their turn.
 const READ_TURN: usize = 16 * 1024;
 
@@ -143,7 +147,7 @@ impl<S: Session> Engine<S> {
         let mut next_tick = Instant::now() + TICK;
         loop {
             let patience = match self.unread.is_empty() {
-                true => next_tick.saturating_duration_since(Instant::now()),
+                true => (next_tick + TICK_SLACK).saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
             match self.poll.poll(&mut events, Some(patience)) {
