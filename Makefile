@@ -7,7 +7,7 @@ BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .PHONY: help setup test check fmt-check clippy doc deny plugin bench bench-quick
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 setup: ## install the Debian packages that are missing, for building, demo and tests
 	@.ci/setup
@@ -36,10 +36,12 @@ deny: | setup
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
 
-bench: | setup ## measure; see benches/README.md
+bench: ## measure; see benches/README.md
+	@.ci/setup build
 	$(BENCH) --bench verify
 	$(BENCH) --bench fanout
 
-bench-quick: | setup ## the same in less than two minutes
+bench-quick: ## the same in less than two minutes
+	@.ci/setup build
 	$(BENCH) --bench verify -- --quick
 	$(BENCH) --bench fanout -- --quick

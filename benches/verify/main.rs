@@ -147,7 +147,7 @@ fn main() {
                 KeyLookup::Unknown
             }
         };
-        let alone = rate(repeats, &tokens.read(), denial.clone(), |presented| {
+        let alone = rate(repeats, &tokens.read(), denial, |presented| {
             presented.verify(lookup(), &tokens.facts, NOW, 0)
         });
         let whole = rate(repeats, &tokens.queries, denial, |query| {
