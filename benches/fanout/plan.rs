@@ -35,7 +35,7 @@ impl Plan {
             readers: vec![1, 100, 1000],
             repeats: 1,
             warm_up: Duration::from_secs(1),
-            window: Duration::from_secs(4),
+            window: Duration::from_secs(8),
             watch: Duration::from_secs(2),
             joins: 10,
         }
