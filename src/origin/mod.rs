@@ -7,6 +7,7 @@
 //! ```
 
 mod amf;
+mod pipeline;
 mod pull;
 mod schedule;
 mod script;

@@ -1,4 +1,4 @@
-//! Script data in an FLV byte stream, found as the bytes pass by. Pure.
+//! Script data in an FLV byte stream, and a change of publishers, found as the bytes pass by. Pure.
 //!
 //! ```text
 //! FLV   "FLV" version:u8 flags:u8 offset:u32   header, `offset` bytes
@@ -6,6 +6,7 @@
 //!       tag*
 //! tag   type:u8 length:u24 time:u24 time:u8 stream:u24   11 bytes
 //!       data, `length` bytes                   type 18: AMF0, a name and its values
+//!                                              type 8, 9: codec and packet type first, see `Packet`
 //!       size:u32
 //! ```
 //! (Adobe Flash Video File Format Specification 10.1, annex E.)
@@ -17,7 +18,16 @@ use super::amf;
 const HEADER: usize = 9;
 const TAG_HEADER: usize = 11;
 const SIZE: u32 = 4;
+const AUDIO: u8 = 8;
+const VIDEO: u8 = 9;
 const SCRIPT_DATA: u8 = 18;
+
+/// What of a packet is read: codec and packet type.
+const PACKET: usize = 2;
+
+/// A track whose time goes back by more milliseconds is another publisher's. `flvdemux` corrects two
+/// seconds and more, each track by itself: picture and sound would drift apart.
+const BACK: u32 = 1000;
 
 /// A longer tag is passed over.
 const LONGEST_SCRIPT: u32 = 64 * 1024;
@@ -35,6 +45,9 @@ pub struct Script {
     pub handler: String,
     /// JSON: the value, or a list where there are several.
     pub message: String,
+    /// Whether it says that there is a picture. Servers that hold video back until a keyframe send
+    /// nothing else that tells.
+    pub announces_video: bool,
 }
 
 /// Reads an FLV stream in pieces of any size. Holds no more than one script tag.
@@ -42,12 +55,27 @@ pub struct Script {
 pub struct Scanner {
     next: Next,
     held: Vec<u8>,
+    /// The last packets' times.
+    audio: Option<u32>,
+    video: Option<u32>,
+    restarted: bool,
+}
+
+/// A packet of sound or picture, before its data.
+#[derive(Clone, Copy, Debug)]
+struct Packet {
+    kind: u8,
+    /// Milliseconds.
+    time: u32,
+    length: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Next {
     Header,
     TagHeader,
+    /// Codec and packet type are to come.
+    Packet(Packet),
     /// So many bytes of a script tag's data are to come.
     Script(u32),
     /// So many bytes of no interest are to come.
@@ -68,7 +96,16 @@ impl Scanner {
         Self {
             next: Next::Header,
             held: Vec::new(),
+            audio: None,
+            video: None,
+            restarted: false,
         }
+    }
+
+    /// Whether a track's time has gone back: another publisher has taken over, or 32 bits were not
+    /// enough for the one, after 49 days.
+    pub fn restarted(&self) -> bool {
+        self.restarted
     }
 
     /// Takes the next bytes; gives back what scripts they complete. What can't be read is left out.
@@ -92,6 +129,12 @@ impl Scanner {
                         self.next = after_tag_header(&header);
                     }
                 }
+                Next::Packet(packet) => {
+                    if let Some(data) = self.collect(&mut bytes, PACKET) {
+                        self.note(packet, &data);
+                        self.next = skip(packet.length - PACKET as u32 + SIZE);
+                    }
+                }
                 Next::Script(length) => {
                     if let Some(data) = self.collect(&mut bytes, length as usize) {
                         scripts.extend(script(&data));
@@ -101,6 +144,24 @@ impl Scanner {
             }
         }
         scripts
+    }
+
+    fn note(&mut self, packet: Packet, data: &[u8]) {
+        // Servers give codec configurations times of their own choice, 0 for one.
+        let configuration = match (packet.kind, data) {
+            (AUDIO, [codec, kind]) => codec >> 4 == 10 && *kind == 0,
+            (VIDEO, [codec, kind]) => codec & 15 == 7 && *kind != 1,
+            _ => false,
+        };
+        if configuration {
+            return;
+        }
+        let last = match packet.kind {
+            AUDIO => &mut self.audio,
+            _ => &mut self.video,
+        };
+        let before = last.replace(packet.time).unwrap_or(0);
+        self.restarted |= before.saturating_sub(packet.time) > BACK;
     }
 
     /// Adds to what is held until it has so many bytes.
@@ -134,12 +195,18 @@ fn after_header(header: &[u8]) -> Next {
 }
 
 fn after_tag_header(header: &[u8]) -> Next {
-    let [kind, a, b, c, ..] = *header else {
+    let [kind, a, b, c, d, e, f, high, ..] = *header else {
         return Next::Lost;
     };
-    match u32::from_be_bytes([0, a, b, c]) {
-        length @ 1..=LONGEST_SCRIPT if kind == SCRIPT_DATA => Next::Script(length),
-        length => skip(length + SIZE),
+    let length = u32::from_be_bytes([0, a, b, c]);
+    match kind {
+        SCRIPT_DATA if (1..=LONGEST_SCRIPT).contains(&length) => Next::Script(length),
+        AUDIO | VIDEO if length >= PACKET as u32 => Next::Packet(Packet {
+            kind,
+            time: u32::from_be_bytes([high, d, e, f]),
+            length,
+        }),
+        _ => skip(length + SIZE),
     }
 }
 
@@ -156,138 +223,21 @@ fn script(data: &[u8]) -> Option<Script> {
         _ => Value::Array(values),
     };
     (handler.len() <= LONGEST_HANDLER).then(|| Script {
-        handler,
+        announces_video: handler == "onMetaData" && names_video(&value),
         message: value.to_string(),
+        handler,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::*;
-
-    const FLV: &[u8] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
-
-    fn tag(kind: u8, data: &[u8]) -> Vec<u8> {
-        let length = data.len() as u32;
-        let mut out = vec![kind];
-        out.extend(&length.to_be_bytes()[1..]);
-        out.extend([0; 7]);
-        out.extend(data);
-        out.extend((length + TAG_HEADER as u32).to_be_bytes());
-        out
-    }
-
-    fn call(handler: &str) -> Vec<u8> {
-        let mut out = vec![2];
-        out.extend((handler.len() as u16).to_be_bytes());
-        out.extend(handler.bytes());
-        out
-    }
-
-    fn metadata() -> Vec<u8> {
-        [call("onMetaData"), b"\x03\0\x01a\x01\x01\0\0\x09".to_vec()].concat()
-    }
-
-    fn found() -> Script {
-        Script {
-            handler: "onMetaData".to_owned(),
-            message: r#"{"a":true}"#.to_owned(),
-        }
-    }
-
-    fn stream() -> Vec<u8> {
-        [
-            FLV.to_vec(),
-            tag(18, &metadata()),
-            tag(9, &[7; 500]),
-            tag(8, &[]),
-            tag(18, &[]),
-            tag(18, &metadata()),
-            tag(9, &[7; 3]),
-        ]
-        .concat()
-    }
-
-    #[test]
-    fn scripts_are_found_in_pieces_of_any_size() {
-        let stream = stream();
-        for size in (1..80).chain([stream.len()]) {
-            let mut scanner = Scanner::new();
-            let scripts: Vec<Script> = stream
-                .chunks(size)
-                .flat_map(|piece| scanner.scan(piece))
-                .collect();
-            assert_eq!(scripts, [found(), found()], "{size}");
-        }
-    }
-
-    #[test]
-    fn a_stream_that_ends_early_gives_what_was_whole() {
-        let stream = stream();
-        let first = FLV.len() + TAG_HEADER + metadata().len();
-        let second = stream.len() - tag(9, &[7; 3]).len() - SIZE as usize;
-        for end in 0..stream.len() {
-            let count = usize::from(end >= first) + usize::from(end >= second);
-            assert_eq!(Scanner::new().scan(&stream[..end]).len(), count, "{end}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_flv_is_let_pass() {
-        for bytes in [
-            b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec(),
-            b"FLV\x01\x05\0\0\0\x08\0\0\0\0".to_vec(),
-            b"FLV\x01\x05\xff\xff\xff\xff\0\0\0\0".to_vec(),
-        ] {
-            let mut scanner = Scanner::new();
-            let stream = [bytes, tag(18, &metadata())].concat();
-            assert!(scanner.scan(&stream).is_empty());
-            assert!(matches!(scanner.next, Next::Lost));
-        }
-    }
-
-    #[test]
-    fn a_longer_header_is_passed_over() {
-        let stream = [
-            b"FLV\x01\x05\0\0\0\x0c...\0\0\0\0".to_vec(),
-            tag(18, &metadata()),
-        ];
-        assert_eq!(Scanner::new().scan(&stream.concat()), [found()]);
-    }
-
-    #[test]
-    fn a_tag_past_the_bound_is_passed_over_without_being_held() {
-        let mut scanner = Scanner::new();
-        let long = tag(18, &vec![2; LONGEST_SCRIPT as usize + 1]);
-        for piece in [FLV, &long].concat().chunks(64) {
-            assert!(scanner.scan(piece).is_empty());
-            assert!(scanner.held.len() <= TAG_HEADER);
-        }
-        assert_eq!(scanner.scan(&tag(18, &metadata())), [found()]);
-    }
-
-    #[test]
-    fn a_script_that_can_not_be_read_is_left_out() {
-        let bad = [
-            tag(18, b"\x02\0\xff"),
-            tag(18, b"\x05"),
-            tag(18, &call(&"x".repeat(LONGEST_HANDLER + 1))),
-            tag(18, &metadata()),
-        ];
-        let stream = [FLV.to_vec(), bad.concat()].concat();
-        assert_eq!(Scanner::new().scan(&stream), [found()]);
-    }
-
-    #[test]
-    fn a_publishers_own_call_is_unwrapped_and_several_values_are_a_list() {
-        let data = [call("@setDataFrame"), call("onText"), b"\x05\x05".to_vec()].concat();
-        let stream = [FLV.to_vec(), tag(18, &data)].concat();
-        let expected = Script {
-            handler: "onText".to_owned(),
-            message: "[null,null]".to_owned(),
-        };
-        assert_eq!(Scanner::new().scan(&stream), [expected]);
-    }
+/// Publishers write a codec's number or its name; some servers add 0 for what there is not.
+fn names_video(metadata: &Value) -> bool {
+    let said = |key| match &metadata[key] {
+        Value::Number(number) => number.as_f64() > Some(0.0),
+        Value::String(name) => !name.is_empty(),
+        _ => false,
+    };
+    said("videocodecid") || said("width")
 }
+
+#[cfg(test)]
+mod tests;

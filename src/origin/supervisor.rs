@@ -278,6 +278,7 @@ impl Reporter for Report {
         match ending {
             Ending::Stopped => tracing::info!(%source, "not pulled any more"),
             Ending::Over => tracing::info!(%source, "the origin says that the stream is over"),
+            Ending::Replaced => tracing::info!(%source, "another publisher has taken over"),
             Ending::Silence(silence) => tracing::warn!(%source, ?silence, "the origin is silent"),
             Ending::Failed(reason) => tracing::warn!(%source, reason, "the origin fails"),
         }
