@@ -102,48 +102,6 @@ fn sound_before_the_first_keyframe_is_dropped() {
 }
 
 #[test]
-fn sound_waits_half_a_second_for_a_picture_and_ten_for_one_that_is_announced() {
-    for (announced, waits) in [(false, 500), (true, 10_000)] {
-        let mut muxer = Muxer::new(true, true);
-        muxer.set_audio(audio_config()).unwrap();
-        if announced {
-            muxer.announce_video();
-        }
-        for ms in (0..waits).step_by(20) {
-            muxer.push_audio(sound(ms)).unwrap();
-        }
-        assert_eq!(shape(&drain(&mut muxer)), "", "{announced}");
-        muxer.push_audio(sound(waits)).unwrap();
-        let shape = shape(&drain(&mut muxer));
-        assert!(shape.starts_with("IK"), "{announced} {shape}");
-    }
-    // What comes in time begins with the picture.
-    let mut muxer = Muxer::new(true, true);
-    muxer.set_audio(audio_config()).unwrap();
-    muxer.announce_video();
-    for ms in (0..2000).step_by(20) {
-        muxer.push_audio(sound(ms)).unwrap();
-    }
-    muxer.set_video(video_config(30)).unwrap();
-    muxer.push_video(picture(2000, true)).unwrap();
-    let out = drain(&mut muxer);
-    assert_eq!(shape(&out), "IK");
-    let Output::Init(init) = &out[0] else {
-        panic!()
-    };
-    assert!(init.info.video.is_some() && init.info.audio.is_some());
-
-    // Once it has ended it is not waited for any more.
-    let mut muxer = Muxer::new(true, true);
-    muxer.set_audio(audio_config()).unwrap();
-    muxer.announce_video();
-    muxer.push_audio(sound(0)).unwrap();
-    muxer.expect_video(false);
-    muxer.push_audio(sound(20)).unwrap();
-    assert!(shape(&drain(&mut muxer)).starts_with('I'));
-}
-
-#[test]
 fn the_same_configuration_again_changes_nothing_and_another_continues() {
     let mut muxer = Muxer::new(true, false);
     muxer.set_video(video_config(30)).unwrap();

@@ -81,6 +81,35 @@ fn share_one_pull(element: SourceElement) {
     assert_eq!(origin.plays(STREAM), 2, "a new pull");
 }
 
+/// Encoders are fond of 250 frames from one keyframe to the next, and nginx holds the picture back
+/// until one comes; `flvdemux` gives a picture up that comes more than 6 s after the sound.
+#[test]
+fn a_picture_that_comes_long_after_the_sound_is_shown() {
+    const STREAM: &str = "ABCDE-rare";
+    let origin = Origin::start();
+    let options = Options {
+        keyframe_interval: 250,
+        ..small()
+    };
+    let _publisher = Publisher::start(&origin, STREAM, &options);
+    let mut viewers = Vec::new();
+    let sources = [RtmpSrc, Rtmp2Src];
+    let pulling = sources.map(|element| Pulling::start(&origin.url("live"), element, TIMEOUT));
+    viewers.extend(pulling.iter().map(|pulling| pulling.join(STREAM)));
+    let joined = Instant::now();
+    for viewer in &mut viewers {
+        let info = viewer.wait_for_start();
+        assert_eq!(info["haveVideo"], true, "{info}");
+        assert_eq!(info["haveAudio"], true, "{info}");
+    }
+    let waited = joined.elapsed();
+    assert!(
+        waited > Duration::from_secs(6),
+        "{waited:?}: no test at all"
+    );
+    assert!(waited < SOON, "{waited:?}");
+}
+
 #[test]
 fn a_missing_stream_plays_when_it_comes_through_rtmpsrc() {
     wait_for_a_missing_stream(RtmpSrc);

@@ -207,13 +207,6 @@ impl Flow {
         self.expect(kind, true);
     }
 
-    /// A picture is to come.
-    pub fn announce_video(&mut self) {
-        if let Some(started) = &mut self.started {
-            started.muxer.announce_video();
-        }
-    }
-
     /// Reads a pad's caps.
     pub fn set_caps(&mut self, kind: Kind, caps: &gst::Caps) -> Result<(), Refusal> {
         if let Some(track) = self.track_mut(kind) {

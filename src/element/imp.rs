@@ -52,10 +52,6 @@ impl H5LiveAuthSink {
         drop(given);
     }
 
-    pub(super) fn announce_video(&self) {
-        lock(&self.flow).announce_video();
-    }
-
     pub(super) fn fragments(&self) -> u64 {
         lock(&self.flow).counts().fragments
     }

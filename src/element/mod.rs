@@ -49,12 +49,6 @@ impl H5LiveAuthSink {
         self.imp().set_publisher(publisher);
     }
 
-    /// Says that a picture is to come, before its pad says anything: sound then waits for it as long
-    /// as for a first keyframe. Holds until the stream ends or the element stops.
-    pub fn announce_video(&self) {
-        self.imp().announce_video();
-    }
-
     /// Lets go of its publisher at once and takes nothing more, whatever its state. Does not block,
     /// so it also works on a pipeline whose source hangs.
     pub fn detach(&self) {

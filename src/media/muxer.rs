@@ -10,7 +10,7 @@ use super::session::{Outbox, Session, VideoSetup};
 
 /// How long a first keyframe waits for the other track's configuration.
 const CONFIG_WAIT: Nanos = 500_000_000;
-/// How long audio waits for a first keyframe of a video that is configured or announced.
+/// How long audio waits for a first keyframe of a configured video.
 const KEYFRAME_WAIT: Nanos = 10_000_000_000;
 /// Bounds of what is held back while it waits.
 const MAX_HELD_VIDEO: usize = 600;
@@ -34,8 +34,6 @@ pub struct Muxer {
 #[derive(Debug)]
 struct Wanted {
     expect_video: bool,
-    /// Its source says that it comes.
-    announced_video: bool,
     expect_audio: bool,
     video: Option<VideoSetup>,
     audio: Option<AudioSetup>,
@@ -104,7 +102,6 @@ impl Muxer {
         Self {
             wanted: Wanted {
                 expect_video: video,
-                announced_video: false,
                 expect_audio: audio,
                 video: None,
                 audio: None,
@@ -119,14 +116,6 @@ impl Muxer {
     /// Says whether a video track is to come: a pad came, went, or has ended.
     pub fn expect_video(&mut self, expected: bool) {
         self.wanted.expect_video = expected;
-        self.wanted.announced_video &= expected;
-    }
-
-    /// Says that a video track comes for certain: sound then waits for its configuration as long as
-    /// for a keyframe.
-    pub fn announce_video(&mut self) {
-        self.wanted.expect_video = true;
-        self.wanted.announced_video = true;
     }
 
     /// Says whether an audio track is to come. Without one, the next keyframe begins a stream
@@ -303,8 +292,11 @@ impl Muxer {
             }
             None if !self.wanted.expect_video => true,
             None => {
-                let known = self.wanted.video.is_some() || self.wanted.announced_video;
-                let limit = if known { KEYFRAME_WAIT } else { CONFIG_WAIT };
+                let limit = if self.wanted.video.is_some() {
+                    KEYFRAME_WAIT
+                } else {
+                    CONFIG_WAIT
+                };
                 audio_waited.is_some_and(|waited| waited >= limit)
             }
         };

@@ -4,13 +4,12 @@
 //! rtmpsrc | rtmp2src ! flvdemux  video ! h264parse ! h5liveauthsink.video
 //!                    ▲           audio ! aacparse  ! h5liveauthsink.audio
 //!                    │           other ! fakesink
-//!                    └ tap: counts, finds script data, ends the stream
+//!                    └ tap
 //! ```
 //! There are no queues: the sink never blocks, so none of the two can hold the other up.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::script::{Scanner, Script};
 use super::table::{Location, SourceElement};
+use super::tap::Tap;
 use crate::element::H5LiveAuthSink;
 use crate::hub::Publisher;
 
@@ -44,17 +43,6 @@ pub(super) struct Pipeline {
     tap: Arc<Tap>,
 }
 
-/// What is seen of the bytes that come.
-#[derive(Default)]
-struct Tap {
-    bytes: AtomicU64,
-    scanner: Mutex<Scanner>,
-    /// Another publisher has taken over.
-    replaced: AtomicBool,
-    /// Nothing more is taken.
-    closed: AtomicBool,
-}
-
 impl Pipeline {
     /// Builds it, in state NULL. Script data goes to `script_to` while there is one.
     pub fn new(
@@ -70,8 +58,7 @@ impl Pipeline {
         let output = source
             .static_pad("src")
             .ok_or_else(|| glib::bool_error!("the source has no pad"))?;
-        let tap = Arc::<Tap>::default();
-        listen(&output, script_to, sink.downgrade(), Arc::clone(&tap));
+        let tap = Tap::new(&output, script_to);
         // Both from the beginning: the sink then waits for the second track, and viewers are not
         // sent sound alone first and a stream with a picture afterwards.
         for track in ["video", "audio"] {
@@ -117,18 +104,18 @@ impl Pipeline {
 
     /// Bytes that have come.
     pub fn bytes(&self) -> u64 {
-        self.tap.bytes.load(Ordering::Relaxed)
+        self.tap.bytes()
     }
 
     /// Whether it has ended because another publisher has taken over.
     pub fn replaced(&self) -> bool {
-        self.tap.replaced.load(Ordering::Relaxed)
+        self.tap.replaced()
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        self.tap.closed.store(true, Ordering::Relaxed);
+        self.tap.close();
         // A state change makes `rtmpsrc` close librtmp's session while its own thread reads from
         // it: use after free, and the process dies. So that thread comes to rest first: with the
         // next block, which the tap refuses, or with the source's timeout.
@@ -155,58 +142,6 @@ fn source(recipe: &Recipe) -> Result<gst::Element, glib::BoolError> {
             .property("timeout", seconds)
             .property("idle-timeout", seconds)
             .build(),
-    }
-}
-
-fn listen(
-    pad: &gst::Pad,
-    script_to: Weak<Publisher>,
-    sink: glib::WeakRef<H5LiveAuthSink>,
-    tap: Arc<Tap>,
-) {
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let taken = match info.buffer().map(|buffer| buffer.map_readable()) {
-            Some(Ok(map)) => tap.take(&map),
-            _ => Ok(Vec::new()),
-        };
-        match taken {
-            Ok(scripts) => {
-                for script in scripts {
-                    hand_on(&script, &script_to, &sink);
-                }
-                gst::PadProbeReturn::Ok
-            }
-            Err(end) => {
-                info.flow_res = Err(end);
-                gst::PadProbeReturn::Handled
-            }
-        }
-    });
-}
-
-impl Tap {
-    /// `Err`: how the source is to end.
-    fn take(&self, bytes: &[u8]) -> Result<Vec<Script>, gst::FlowError> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(gst::FlowError::Flushing);
-        }
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let mut scanner = (self.scanner.lock()).unwrap_or_else(PoisonError::into_inner);
-        let scripts = scanner.scan(bytes);
-        if scanner.restarted() {
-            self.replaced.store(true, Ordering::Relaxed);
-            return Err(gst::FlowError::Eos);
-        }
-        Ok(scripts)
-    }
-}
-
-fn hand_on(script: &Script, to: &Weak<Publisher>, sink: &glib::WeakRef<H5LiveAuthSink>) {
-    if let Some(publisher) = to.upgrade() {
-        publisher.metadata(&script.handler, &script.message);
-    }
-    if let Some(sink) = sink.upgrade().filter(|_| script.announces_video) {
-        sink.announce_video();
     }
 }
 
