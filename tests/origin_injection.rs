@@ -88,10 +88,10 @@ impl Bench {
         hub.set_demand(Arc::clone(&supervisor) as _);
         let viewer = Viewer::join(&hub, origin, stream);
         let before = self.operator.seen();
-        let dialled = wait_until("a dial", || {
+        wait_until("a dial", || {
             (self.operator.seen() > before || self.trap.seen() > 0).then_some(())
         });
-        drop((viewer, dialled));
+        drop(viewer);
         supervisor.shutdown();
         assert_eq!(self.trap.seen(), 0, "{why:?} chose what was dialled");
     }

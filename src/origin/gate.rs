@@ -108,8 +108,11 @@ mod tests {
     const SOUND: &[u8] = &[0xaf, 1, 7];
     const HOUR: u32 = 3_600_000;
 
+    /// Type, time and data.
+    type Brief<'a> = (u8, u32, &'a [u8]);
+
     /// Passes tags; gives kinds and times of those that come out.
-    fn pass(gate: &mut Gate, tags: &[(u8, u32, &[u8])]) -> Result<Vec<(u8, u32)>, Restart> {
+    fn pass(gate: &mut Gate, tags: &[Brief]) -> Result<Vec<(u8, u32)>, Restart> {
         let mut out = Vec::new();
         for (kind, time, data) in tags {
             gate.pass(tag_at(*kind, *time, data), &mut out)?;
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn a_time_that_goes_back_begins_a_stream_anew() {
         const OTHER_SOUND: &[u8] = &[0x2f, 0, 7];
-        let rows: &[(&str, &[(u8, u32, &[u8])], bool)] = &[
+        let rows: &[(&str, &[Brief], bool)] = &[
             (
                 "goes on",
                 &[(9, HOUR, PICTURE), (9, HOUR + 33, PICTURE)],
