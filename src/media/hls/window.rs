@@ -236,9 +236,7 @@ impl Window {
 
     fn shrink(&mut self) {
         let whole = |segments: &VecDeque<Segment>| segments.iter().filter(|s| s.whole).count();
-        while whole(&self.segments) > self.settings.segments
-            || self.bytes > self.settings.bytes
-        {
+        while whole(&self.segments) > self.settings.segments || self.bytes > self.settings.bytes {
             if let Some(oldest) = self.segments.pop_front() {
                 self.bytes -= oldest.bytes;
                 if !oldest.whole {
