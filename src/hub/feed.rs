@@ -39,8 +39,8 @@ impl Feed {
     }
 
     /// Looks at the segments.
-    pub fn look<R>(&self, look: impl FnOnce(&Window) -> R) -> Option<R> {
-        self.stream.lock().window.as_ref().map(look)
+    pub fn look<R>(&self, look: impl FnOnce(&mut Window) -> R) -> Option<R> {
+        self.stream.lock().window.as_mut().map(look)
     }
 
     /// Looks at the segments until `look` finds what it wants, for so long at most. Woken only when
@@ -48,7 +48,7 @@ impl Feed {
     pub async fn wait<R>(
         &self,
         patience: Duration,
-        mut look: impl FnMut(&Window) -> Option<R>,
+        mut look: impl FnMut(&mut Window) -> Option<R>,
     ) -> Option<R> {
         let mut edge = self.edge.clone();
         let found = async {

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod hls;
 pub mod origin;
 pub mod process;
 pub mod publisher;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    CONNECTION, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
@@ -20,8 +20,10 @@ use crate::http::admit::{Admission, Refusal, ViewerRequest};
 use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
+use crate::http::facts::only;
+use crate::http::viewer_key::ViewerKey;
 use crate::hub::websocket;
-use crate::token::{Facts, Host};
+use crate::token::Facts;
 
 /// RFC 6455, 1.3.
 const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -114,17 +116,9 @@ fn refuse(status: StatusCode) -> Response<Body> {
 }
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
-    let origin = header(request.headers(), &ORIGIN);
-    app.gate.page(origin)?;
+    app.gate.page(only(request.headers(), &ORIGIN))?;
     let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
-    let facts = Facts {
-        ip: app.client_address(peer, request.headers()),
-        // Browsers send no Referer with a WebSocket, so Origin comes first; an Origin that names no
-        // host ("null") is not made up for by a Referer.
-        referer: origin
-            .or_else(|| header(request.headers(), &REFERER))
-            .and_then(Host::of_url),
-    };
+    let facts = app.facts(peer, request.headers());
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -140,6 +134,10 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
         entry.as_ref().map(|(admission, _)| admission),
     );
     let (admission, place) = entry?;
+    if let Some(page) = &facts.referer {
+        let player = ViewerKey::of(&wanted, facts.ip);
+        app.approvals.remember(player, page, Instant::now());
+    }
     Ok(place.map_or(Entry::CheckOnly, |place| {
         Entry::Play(Box::new(Viewer {
             admission,
@@ -148,16 +146,6 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
             paused: wanted.flags.paused,
         }))
     }))
-}
-
-/// A header that stands there exactly once.
-fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    match values.next() {
-        None => value.to_str().ok(),
-        Some(_) => None,
-    }
 }
 
 pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admission, &Refusal>) {

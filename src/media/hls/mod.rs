@@ -8,5 +8,5 @@
 mod playlist;
 mod window;
 
-pub use playlist::{Listing, playlist};
+pub use playlist::PREFIX;
 pub use window::{Edge, InitId, Settings, UnixMillis, Window};

@@ -18,24 +18,20 @@ const SKIP_UNTIL: u64 = 6;
 /// The shortest target duration, in seconds.
 const LEAST_TARGET: u64 = 2;
 
-/// How a playlist is written.
-#[derive(Clone, Copy, Debug)]
-pub struct Listing<'a> {
-    /// What stands before every URI, e.g. a capability and a slash.
-    pub prefix: &'a str,
-    /// The player has an earlier one and asks for the changes (`_HLS_skip=YES`).
-    pub skip: bool,
-}
+/// Stands before every URI, for whoever sends the playlist to put a viewer's own prefix there: all
+/// viewers' playlists are written once.
+pub const PREFIX: &str = "\u{1}";
 
-/// Writes a window's playlist.
-pub fn playlist(window: &Window, listing: Listing<'_>) -> String {
+/// Writes a window's playlist; with `skip`, for a player that has an earlier one and asks for the
+/// changes (`_HLS_skip=YES`).
+pub(super) fn write(window: &Window, skip: bool) -> String {
     let mut text = String::with_capacity(8192);
     // A String takes whatever is written to it.
-    let _ = write(&mut text, window, listing);
+    let _ = write_to(&mut text, window, skip);
     text
 }
 
-fn write(out: &mut String, window: &Window, listing: Listing<'_>) -> fmt::Result {
+fn write_to(out: &mut String, window: &Window, skip: bool) -> fmt::Result {
     let target = target_seconds(window);
     let part_target = seconds(window.settings.part_target);
     let first = window.segments.front();
@@ -59,7 +55,7 @@ fn write(out: &mut String, window: &Window, listing: Listing<'_>) -> fmt::Result
     )?;
 
     let end: u64 = window.segments.iter().map(|segment| segment.duration).sum();
-    let skipped = if listing.skip {
+    let skipped = if skip {
         skippable(window, end, SKIP_UNTIL * target * Span::TIMESCALE)
     } else {
         0
@@ -81,38 +77,32 @@ fn write(out: &mut String, window: &Window, listing: Listing<'_>) -> fmt::Result
             writeln!(out, "#EXT-X-DISCONTINUITY")?;
         }
         if map != Some(segment.init) {
-            let prefix = listing.prefix;
-            writeln!(out, "#EXT-X-MAP:URI=\"{prefix}init-{}.mp4\"", segment.init)?;
+            writeln!(out, "#EXT-X-MAP:URI=\"{PREFIX}init-{}.mp4\"", segment.init)?;
             map = Some(segment.init);
         }
-        write_segment(out, segment, with_parts, listing.prefix)?;
+        write_segment(out, segment, with_parts)?;
     }
     let edge = window.edge();
-    let (prefix, number, part) = (listing.prefix, edge.segment, edge.parts);
+    let (number, part) = (edge.segment, edge.parts);
     writeln!(
         out,
-        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{prefix}{number}.{part}.m4s\""
+        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{PREFIX}{number}.{part}.m4s\""
     )
 }
 
-fn write_segment(
-    out: &mut String,
-    segment: &Segment,
-    with_parts: bool,
-    prefix: &str,
-) -> fmt::Result {
+fn write_segment(out: &mut String, segment: &Segment, with_parts: bool) -> fmt::Result {
     let number = segment.number;
     if segment.whole || segment.listed > 0 {
         writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{}", Date(segment.date))?;
     }
     if with_parts {
         for (index, part) in segment.parts.iter().take(segment.listed).enumerate() {
-            write_part(out, part, &format!("{prefix}{number}.{index}.m4s"))?;
+            write_part(out, part, &format!("{PREFIX}{number}.{index}.m4s"))?;
         }
     }
     if segment.whole {
         writeln!(out, "#EXTINF:{:.5},", seconds(segment.duration))?;
-        writeln!(out, "{prefix}{number}.m4s")?;
+        writeln!(out, "{PREFIX}{number}.m4s")?;
     }
     Ok(())
 }

@@ -6,7 +6,11 @@
 
 use std::collections::VecDeque;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+
+use super::playlist;
 
 use crate::media::fragment::{Fragment, Init, Output, Span};
 
@@ -93,6 +97,8 @@ pub struct Window {
     /// The next segment follows on nothing.
     discontinuity: bool,
     bytes: usize,
+    /// The playlist as it is, whole and as a delta update.
+    written: [Option<Arc<str>>; 2],
 }
 
 impl Window {
@@ -110,7 +116,18 @@ impl Window {
             misfit: false,
             discontinuity: false,
             bytes: 0,
+            written: [None, None],
         }
+    }
+
+    /// The playlist, with [`PREFIX`](super::PREFIX) before every URI. `skip`: as a delta update.
+    pub fn playlist(&mut self, skip: bool) -> Arc<str> {
+        if let Some(written) = &self.written[usize::from(skip)] {
+            return Arc::clone(written);
+        }
+        let written: Arc<str> = playlist::write(self, skip).into();
+        self.written[usize::from(skip)] = Some(Arc::clone(&written));
+        written
     }
 
     /// Takes what the muxer put out; `now` dates a segment that begins with it.
@@ -167,6 +184,7 @@ impl Window {
             bytes: 0,
         });
         self.next_number += 1;
+        self.written = [None, None];
         self.misfit = false;
     }
 
@@ -206,6 +224,7 @@ impl Window {
         let fits = part.duration <= target && (last || part.duration * 100 >= target * 85);
         self.misfit |= !fits;
         if let Some(segment) = self.segments.back_mut() {
+            self.written = [None, None];
             segment.parts.push(part);
             if !self.misfit {
                 segment.listed = segment.parts.len();
@@ -220,6 +239,7 @@ impl Window {
         }
         self.close_part(true);
         if let Some(segment) = self.segments.back_mut() {
+            self.written = [None, None];
             segment.whole = true;
             if let Some(next) = next.filter(|next| *next > segment.start) {
                 segment.duration = next - segment.start;
@@ -238,6 +258,7 @@ impl Window {
         let whole = |segments: &VecDeque<Segment>| segments.iter().filter(|s| s.whole).count();
         while whole(&self.segments) > self.settings.segments || self.bytes > self.settings.bytes {
             if let Some(oldest) = self.segments.pop_front() {
+                self.written = [None, None];
                 self.bytes -= oldest.bytes;
                 if !oldest.whole {
                     self.open = None;

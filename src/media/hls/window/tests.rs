@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::media::fragment::StreamInfo;
-use crate::media::hls::{Listing, playlist};
+use crate::media::hls::PREFIX;
 
 const SECOND: u64 = Span::TIMESCALE;
 
@@ -59,8 +59,8 @@ impl Source {
         }
     }
 
-    fn text(&self, skip: bool) -> String {
-        playlist(&self.window, Listing { prefix: "c/", skip })
+    fn text(&mut self, skip: bool) -> String {
+        self.window.playlist(skip).replace(PREFIX, "c/")
     }
 }
 
