@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoConfig};
-use h5live::media::{MAX_ACCESS_UNIT, MediaError, Muxer};
+use h5live::media::{MAX_ACCESS_UNIT, MAX_REORDER, MediaError, Muxer};
 
 const MS: u64 = 1_000_000;
 
@@ -177,4 +177,36 @@ fn sound_alone_can_be_joined_about_once_a_second() {
     let shape = shape(&drain(&mut muxer));
     assert!(shape.starts_with("IKfff"));
     assert_eq!(shape.matches('K').count(), 3);
+}
+
+#[test]
+fn a_keyframe_with_times_far_apart_begins_a_stream_or_is_refused() {
+    // Every bound between, since beginning anew for one must not lead to beginning anew again.
+    for apart in [0, 1, 40, 999, 1000, 1001, 1100, 3000, 4999, 5000] {
+        for (dts, pts) in [(10_000, 10_000 + apart), (10_000 + apart, 10_000)] {
+            let mut muxer = Muxer::new(true, true);
+            muxer.set_video(video_config(30)).unwrap();
+            muxer.set_audio(audio_config()).unwrap();
+            let (dts, pts) = (dts * MS, pts * MS);
+            let unit = |by: u64| AccessUnit {
+                dts: dts + by * MS,
+                pts: pts + by * MS,
+                ..picture(0, true)
+            };
+            muxer.push_video(unit(0)).unwrap();
+            muxer.push_video(unit(40)).unwrap();
+            assert!(shape(&drain(&mut muxer)).contains("KK"), "{dts} {pts}");
+            assert!(muxer.counts().silent_audio < 300, "{dts} {pts}");
+
+            let by = MAX_REORDER + 1;
+            for (dts, pts) in [(dts, dts + by), (pts + by, pts)] {
+                let refused = muxer.push_video(AccessUnit {
+                    dts,
+                    pts,
+                    ..picture(0, true)
+                });
+                assert_eq!(refused, Err(MediaError::Reorder(by)));
+            }
+        }
+    }
 }

@@ -233,7 +233,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes a pad's segment. `false`: not one in time.
+    /// Takes a pad's segment. `false`: not one that can be played.
     pub fn set_segment(&mut self, kind: Kind, segment: &gst::Segment) -> bool {
         self.track_mut(kind)
             .as_mut()

@@ -63,7 +63,7 @@ impl H5LiveAuthSink {
             None => {
                 let settings = lock(&self.settings).clone();
                 let doors = standalone::open(&settings).map_err(|error| {
-                    gst::element_imp_error!(self, gst::ResourceError::Settings, ["{}", error]);
+                    gst::element_imp_error!(self, gst::ResourceError::Settings, ("{}", error));
                     gst::StateChangeError
                 })?;
                 gst::info!(CAT, imp = self, "listening on port {}", doors.port);
@@ -71,12 +71,15 @@ impl H5LiveAuthSink {
             }
         };
         lock(&self.flow).start(target);
+        // So that `gst-launch-1.0 -v` shows which port port=0 took.
+        self.obj().notify("bound-port");
         Ok(())
     }
 
     fn stop(&self) {
         let target = lock(&self.flow).stop();
         drop(target);
+        self.obj().notify("bound-port");
     }
 
     fn post_eos(&self, seqnum: Option<gst::Seqnum>) {
@@ -112,9 +115,7 @@ impl H5LiveAuthSink {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Format,
-                    [
-                        "buffers without time are left out; let the source set timestamps (do-timestamp=true)"
-                    ]
+                    ("buffers without time are left out; let the source set timestamps (do-timestamp=true)")
                 );
                 Ok(gst::FlowSuccess::Ok)
             }
@@ -130,7 +131,7 @@ impl H5LiveAuthSink {
                 let accepted = lock(&self.flow).set_caps(kind, &event.caps_owned());
                 accepted
                     .inspect_err(|refusal| {
-                        gst::element_imp_error!(self, gst::StreamError::Format, ["{}", refusal]);
+                        gst::element_imp_error!(self, gst::StreamError::Format, ("{}", refusal));
                     })
                     .is_ok()
             }
@@ -140,7 +141,7 @@ impl H5LiveAuthSink {
                     gst::element_imp_error!(
                         self,
                         gst::StreamError::Format,
-                        ["the segment is not in time; put a parser before this element"]
+                        ("the segment is not in time, or plays backwards; put a parser before this element, and play forwards")
                     );
                 }
                 timed

@@ -49,8 +49,9 @@ impl H5LiveAuthSink {
         self.imp().set_publisher(publisher);
     }
 
-    /// Lets go of its publisher at once and takes nothing more, whatever its state. Does not block,
-    /// so it also works on a pipeline whose source hangs.
+    /// Lets go of its publisher at once and takes nothing more, whatever its state. Does not wait for
+    /// the pipeline, so it also works on one whose source hangs; doors of its own it closes first,
+    /// which takes as long as its viewers' goodbye, under a second.
     pub fn detach(&self) {
         self.imp().detach();
     }

@@ -86,9 +86,10 @@ impl Track {
         self.segment = None;
     }
 
-    /// Takes a segment. `false`: not one in time.
+    /// Takes a segment. `false`: not one in time, or one that plays backwards.
     pub fn set_segment(&mut self, segment: &gst::Segment) -> bool {
-        self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        self.segment = segment.filter(|segment| segment.rate() > 0.0).cloned();
         self.segment.is_some()
     }
 

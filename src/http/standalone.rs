@@ -2,9 +2,10 @@
 //! elements of the process, and no API.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
@@ -22,6 +23,9 @@ const WORKERS: usize = 2;
 
 /// How long sessions may take to say goodbye when the last element leaves.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How long a port may take to be closed; it takes microseconds unless the machine is overloaded.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Why an element has no doors.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,8 @@ struct Shared {
     app: Arc<App>,
     keys: Arc<Keys>,
     accepting: tokio::task::AbortHandle,
+    /// Nothing is ever sent: it ends with the task that accepts, and so with its socket.
+    closed: Mutex<mpsc::Receiver<Infallible>>,
 }
 
 #[derive(Default)]
@@ -86,14 +92,20 @@ pub fn open(
     }
     // Held throughout, so that two elements that start at once do not both bind.
     let mut open = open_listeners();
-    if let Some(shared) = open.get(&address).and_then(Weak::upgrade) {
+    while let Some(found) = open.get(&address) {
+        let Some(shared) = found.upgrade() else {
+            // Its last element is leaving on another thread, which takes it off when the port is free.
+            open = CLOSED.wait(open).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        // Before `shared` may be dropped, which takes the lock.
+        drop(open);
         return match shared.tls == tls {
             true => Ok(Listener { shared }),
             false => Err(ListenError::OtherTls(address)),
         };
     }
     let shared = Arc::new(Shared::open(address, tls)?);
-    open.retain(|_, shared| shared.strong_count() > 0);
     open.insert(shared.address, Arc::downgrade(&shared));
     Ok(Listener { shared })
 }
@@ -119,13 +131,19 @@ impl Shared {
         let limits = super::app::Limits::default();
         let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
             .map_err(ListenError::Threads)?;
+        let (open, closed) = mpsc::channel();
         let serving = listener::serve(socket, tls, Arc::clone(&app), Limits::default());
+        let serving = async move {
+            let _open = open;
+            serving.await
+        };
         Ok(Self {
             address,
             tls: files,
             app,
             keys,
             accepting: runtime.spawn(serving).abort_handle(),
+            closed: Mutex::new(closed),
         })
     }
 }
@@ -134,6 +152,25 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.accepting.abort();
         self.app.fanout.stop(GOODBYE);
+        // The port is free when this returns: the element may be started again at once.
+        let closed = self
+            .closed
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let _ = closed.recv_timeout(CLOSING);
+        let mut open = open_listeners();
+        // Not one that took a free port, this one, in the meantime.
+        if open
+            .get(&self.address)
+            .is_some_and(|it| it.strong_count() == 0)
+        {
+            open.remove(&self.address);
+        }
+        drop(open);
+        CLOSED.notify_all();
+        // Connections that idle may hold the app for some seconds more; sessions are waited for here,
+        // so that a process that ends now has said goodbye.
+        self.app.fanout.join();
     }
 }
 
@@ -228,6 +265,9 @@ fn runtime() -> io::Result<&'static Runtime> {
 }
 
 type Open = HashMap<SocketAddr, Weak<Shared>>;
+
+/// Rung when a listener has left [`open_listeners`].
+static CLOSED: Condvar = Condvar::new();
 
 fn open_listeners() -> MutexGuard<'static, Open> {
     static OPEN: OnceLock<Mutex<Open>> = OnceLock::new();

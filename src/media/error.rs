@@ -30,6 +30,11 @@ pub enum MediaError {
     /// A time beyond [`MAX_TIME`].
     #[error("an access unit's time is not usable ({0} ns); it was dropped")]
     Time(u64),
+    /// A picture whose times of decoding and of presentation are further apart than [`MAX_REORDER`].
+    #[error(
+        "an access unit's decode and presentation times are {0} ns apart, more than the 5 s that are allowed; it was dropped"
+    )]
+    Reorder(u64),
     /// The lengths of the NAL units do not add up (ISO/IEC 14496-15, 5.3.2).
     #[error("an access unit's NAL unit lengths do not fit its size; send stream-format=avc")]
     NalUnits,
@@ -50,6 +55,7 @@ impl MediaError {
             Self::Empty => "media_access_unit_empty",
             Self::TooLarge(_) => "media_access_unit_too_large",
             Self::Time(_) => "media_time_unusable",
+            Self::Reorder(_) => "media_reorder_unusable",
             Self::NalUnits => "media_nal_units_invalid",
             Self::Box(_) => "media_box_failed",
         }
@@ -61,3 +67,8 @@ pub const MAX_ACCESS_UNIT: usize = 16 << 20;
 
 /// The latest usable time: 100 years, in nanoseconds. Sums of a few times stay within `i64`.
 pub const MAX_TIME: u64 = 100 * 366 * 86_400 * 1_000_000_000;
+
+/// How far a picture's times of decoding and of presentation may be apart, in nanoseconds. H.264
+/// reorders at most 16 pictures (A.3.1, max_dec_frame_buffering); what is further apart is a source's
+/// mistake: no timeline can begin with it, and the audio between the two would be made of silence.
+pub const MAX_REORDER: u64 = 5_000_000_000;

@@ -16,5 +16,5 @@ mod session;
 mod silence;
 mod timeline;
 
-pub use error::{MAX_ACCESS_UNIT, MAX_TIME, MediaError};
+pub use error::{MAX_ACCESS_UNIT, MAX_REORDER, MAX_TIME, MediaError};
 pub use muxer::{Counts, Muxer};

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use super::audio::AudioSetup;
 use super::codec::{nal_units_fit, parse_asc, parse_avcc};
-use super::error::{MAX_ACCESS_UNIT, MAX_TIME, MediaError};
+use super::error::{MAX_ACCESS_UNIT, MAX_REORDER, MAX_TIME, MediaError};
 use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
 use super::session::{Outbox, Session, VideoSetup};
 
-/// How long a first keyframe waits for the other track's configuration.
-const CONFIG_WAIT: Nanos = 500_000_000;
+/// How long a first keyframe waits for the audio's configuration.
+const AUDIO_CONFIG_WAIT: Nanos = 500_000_000;
+/// How long audio waits for the video's: an RTMP origin sends it with the next keyframe only, and a
+/// stream that begins as sound alone begins a second time then.
+const VIDEO_CONFIG_WAIT: Nanos = 3_000_000_000;
 /// How long audio waits for a first keyframe of a configured video.
 const KEYFRAME_WAIT: Nanos = 10_000_000_000;
 /// Bounds of what is held back while it waits.
@@ -163,6 +166,10 @@ impl Muxer {
     /// When this access unit cannot be used; it alone is lost.
     pub fn push_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
+        let reorder = unit.pts.abs_diff(unit.dts);
+        if reorder > MAX_REORDER {
+            return Err(MediaError::Reorder(reorder));
+        }
         let setup = self
             .wanted
             .video
@@ -287,7 +294,7 @@ impl Muxer {
             Some(waited) => {
                 self.wanted.audio.is_some()
                     || !self.wanted.expect_audio
-                    || waited >= CONFIG_WAIT
+                    || waited >= AUDIO_CONFIG_WAIT
                     || self.held.is_full()
             }
             None if !self.wanted.expect_video => true,
@@ -295,7 +302,7 @@ impl Muxer {
                 let limit = if self.wanted.video.is_some() {
                     KEYFRAME_WAIT
                 } else {
-                    CONFIG_WAIT
+                    VIDEO_CONFIG_WAIT
                 };
                 audio_waited.is_some_and(|waited| waited >= limit)
             }

@@ -31,6 +31,8 @@ const SECOND: i64 = VIDEO_TIMESCALE as i64;
 const JUMP: i64 = 5 * SECOND;
 /// A step further back than this is a new timeline; a smaller one is an encoder's disorder.
 const BACK: i64 = SECOND / 10;
+/// The longest edit: what is reordered further stays so, and a player waits for it.
+const LONGEST_EDIT: i64 = SECOND;
 /// 30 frames a second, where nothing is known yet.
 const DEFAULT_PERIOD: i64 = SECOND / 30;
 const WINDOW: usize = 16;
@@ -99,14 +101,15 @@ impl VideoTimeline {
     }
 
     /// Whether `keyframe` needs a later edit than this timeline has: its decode time would stand
-    /// before its presentation time.
+    /// before its presentation time. Never after [`raise_edit`](Self::raise_edit) for it: whoever
+    /// begins anew because of this must not have to do so again.
     pub(crate) fn edit_is_short(&self, keyframe: &AccessUnit) -> bool {
-        self.offset(keyframe) > self.edit + 2 * ROUNDING
+        self.offset(keyframe).min(LONGEST_EDIT) > self.edit + 2 * ROUNDING
     }
 
     /// Raises the edit to what `keyframe` needs. It is never lowered: decode times must grow.
     pub(crate) fn raise_edit(&mut self, keyframe: &AccessUnit) {
-        self.edit = self.edit.max(self.offset(keyframe)).min(SECOND);
+        self.edit = self.edit.max(self.offset(keyframe).min(LONGEST_EDIT));
     }
 
     /// How far presentation is behind decoding in the source, without rounding.

@@ -101,7 +101,7 @@ pub enum OriginError {
 /// What is wrong with a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// See [`LONGEST_URL`].
+    /// An RTMP application's URL is short.
     #[error("has more than 2048 bytes")]
     Long,
     /// Spaces, quotes, control characters, backslashes and the like.

@@ -34,14 +34,17 @@ pub(super) enum Command<S: Session> {
 pub(super) struct Shared<S: Session> {
     waker: Waker,
     woken: AtomicBool,
-    commands: Mutex<Vec<Command<S>>>,
+    /// None once the thread has ended: what it would not get is dropped, and a socket with it closed.
+    commands: Mutex<Option<Vec<Command<S>>>>,
     topics: Mutex<Vec<TopicId>>,
 }
 
 impl<S: Session> Shared<S> {
     pub fn command(&self, command: Command<S>) {
-        lock(&self.commands).push(command);
-        self.call();
+        if let Some(commands) = lock(&self.commands).as_mut() {
+            commands.push(command);
+            self.call();
+        }
     }
 
     fn call(&self) {
@@ -108,7 +111,7 @@ impl<S: Session> Engine<S> {
         let shared = Arc::new(Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             woken: AtomicBool::new(false),
-            commands: Mutex::default(),
+            commands: Mutex::new(Some(Vec::new())),
             topics: Mutex::default(),
         });
         Ok(Self {
@@ -201,8 +204,8 @@ impl<S: Session> Engine<S> {
     }
 
     fn obey(&mut self, now: Instant) {
-        let commands = std::mem::take(&mut *lock(&self.shared.commands));
-        for command in commands {
+        let commands = lock(&self.shared.commands).replace(Vec::new());
+        for command in commands.into_iter().flatten() {
             match command {
                 Command::Add(added) => {
                     let (socket, session, read) = *added;
@@ -217,7 +220,9 @@ impl<S: Session> Engine<S> {
                     }
                 }
                 Command::Stop(patience) => {
-                    self.stop_at = Some(now + patience);
+                    // Patience once promised is kept: a later call does not take it back.
+                    let at = now + patience;
+                    self.stop_at = Some(self.stop_at.map_or(at, |promised| promised.max(at)));
                     let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
                     for key in keys {
                         self.connections[key].session.stop(now);
@@ -370,5 +375,12 @@ impl<S: Session> Engine<S> {
         self.leave(key);
         self.connections.remove(key);
         self.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<S: Session> Drop for Engine<S> {
+    fn drop(&mut self) {
+        let left = lock(&self.shared.commands).take();
+        drop(left);
     }
 }

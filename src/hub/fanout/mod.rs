@@ -11,8 +11,8 @@ mod session;
 mod socket;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ pub struct Counters {
 /// Answers a session's request, on whatever thread or runtime it likes, through the [`ReplyTo`].
 pub type Serve<S> = dyn Fn(ReplyTo<S>, <S as Session>::Request) + Send + Sync;
 
-/// The threads. Dropping it stops them at once; [`Fanout::stop`] lets sessions say goodbye.
+/// The threads. Dropping it waits for them: no longer than a [`Fanout::stop`] before it has promised to
+/// sessions, and not at all without one.
 pub struct Fanout<S: Session> {
     threads: Vec<Thread<S>>,
     next: AtomicUsize,
@@ -70,7 +71,7 @@ pub struct Fanout<S: Session> {
 
 struct Thread<S: Session> {
     shared: Arc<Shared<S>>,
-    handle: Option<JoinHandle<()>>,
+    handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<S: Session> Fanout<S> {
@@ -90,7 +91,7 @@ impl<S: Session> Fanout<S> {
                 .spawn(move || engine.run())?;
             threads.push(Thread {
                 shared,
-                handle: Some(handle),
+                handle: Mutex::new(Some(handle)),
             });
         }
         Ok(Self {
@@ -116,10 +117,23 @@ impl<S: Session> Fanout<S> {
     }
 
     /// Lets every session close in its own way; the threads end when all have, or after `patience`.
-    /// Sockets that are added from now on are closed. Does not wait.
+    /// Sockets that are added from now on are closed. Does not wait, see [`Fanout::join`].
     pub fn stop(&self, patience: Duration) {
         for thread in &self.threads {
             thread.shared.command(Command::Stop(patience));
+        }
+    }
+
+    /// Waits for the threads to end, which they do after [`Fanout::stop`].
+    pub fn join(&self) {
+        for thread in &self.threads {
+            let handle = thread
+                .handle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            // A thread that panicked has nothing left to be waited for.
+            let _ = handle.map(JoinHandle::join);
         }
     }
 }
@@ -127,9 +141,6 @@ impl<S: Session> Fanout<S> {
 impl<S: Session> Drop for Fanout<S> {
     fn drop(&mut self) {
         self.stop(Duration::ZERO);
-        for thread in &mut self.threads {
-            // A thread that panicked has nothing left to be stopped.
-            let _ = thread.handle.take().map(JoinHandle::join);
-        }
+        self.join();
     }
 }
