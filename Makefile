@@ -1,11 +1,13 @@
 # `make` lists the targets. Everything a target needs it installs itself (.ci/setup).
 
 CARGO ?= cargo
+# The doors are all that is measured, and build in half the time.
+BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny plugin
+.PHONY: help setup demo test check fmt-check clippy doc deny plugin bench bench-quick
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 setup: ## install the Debian packages that are missing, for building, demo and tests
 	@.ci/setup
@@ -37,3 +39,13 @@ deny: | setup
 
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
+
+bench: ## measure; see benches/README.md
+	@.ci/setup build
+	$(BENCH) --bench verify
+	$(BENCH) --bench fanout
+
+bench-quick: ## the same in less than two minutes
+	@.ci/setup build
+	$(BENCH) --bench verify -- --quick
+	$(BENCH) --bench fanout -- --quick

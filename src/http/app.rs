@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::admit::Gate;
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::facts;
+use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
@@ -176,11 +177,19 @@ impl App {
         peer: IpAddr,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let mut response = self.route(peer, request).await;
-        response.headers_mut().insert(
-            X_CONTENT_TYPE_OPTIONS,
-            hyper::header::HeaderValue::from_static("nosniff"),
-        );
+        let mut response = match framing::check(request.version(), request.headers()) {
+            Ok(()) => self.route(peer, request).await,
+            Err(what) => {
+                let mut response = text(StatusCode::BAD_REQUEST, what);
+                // Where this request ends is what there may be two opinions about.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+                response
+            }
+        };
+        response
+            .headers_mut()
+            .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 

@@ -72,6 +72,8 @@ pub fn close_frame(code: u16, reason: &str) -> Bytes {
 pub enum Message {
     /// A text message, whole.
     Text(String),
+    /// A fragment of a text message that goes on; told so that fragments can be counted.
+    Part,
     /// A ping, with what its pong must carry.
     Ping(Vec<u8>),
     /// A pong.
@@ -135,7 +137,7 @@ impl Reader {
         }
     }
 
-    /// Takes bytes and gives each message that they complete to `each`, until that returns false.
+    /// Takes bytes and gives each message or fragment that they complete to `each`, until that returns false.
     pub fn read(
         &mut self,
         bytes: &[u8],
@@ -154,9 +156,7 @@ impl Reader {
             }
             let message = complete(&mut self.text, self.limit, &head, payload)?;
             used += head.end;
-            if let Some(message) = message
-                && !each(message)
-            {
+            if !each(message) {
                 break;
             }
         }
@@ -213,7 +213,7 @@ fn complete(
     limit: usize,
     head: &Head,
     payload: &[u8],
-) -> Result<Option<Message>, Violation> {
+) -> Result<Message, Violation> {
     match head.opcode {
         0x0 => {
             let so_far = text.as_mut().ok_or(Violation::Protocol)?;
@@ -224,16 +224,16 @@ fn complete(
         }
         0x1 if text.is_none() => *text = Some(payload.to_vec()),
         0x2 => return Err(Violation::Binary),
-        0x8 => return Ok(Some(Message::Close)),
-        0x9 => return Ok(Some(Message::Ping(payload.to_vec()))),
-        0xA => return Ok(Some(Message::Pong)),
+        0x8 => return Ok(Message::Close),
+        0x9 => return Ok(Message::Ping(payload.to_vec())),
+        0xA => return Ok(Message::Pong),
         _ => return Err(Violation::Protocol),
     }
     if !head.fin {
-        return Ok(None);
+        return Ok(Message::Part);
     }
     String::from_utf8(text.take().unwrap_or_default())
-        .map(|text| Some(Message::Text(text)))
+        .map(Message::Text)
         .map_err(|_| Violation::NotUtf8)
 }
 
@@ -280,6 +280,7 @@ mod tests {
             let expected = [
                 Message::Text("{}".into()),
                 Message::Ping(b"hi".to_vec()),
+                Message::Part,
                 Message::Pong,
                 Message::Text(long),
                 Message::Close,

@@ -16,6 +16,9 @@ use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
+/// How often chromedriver is started before it is taken for broken.
+const ATTEMPTS: usize = 5;
+
 const POLL: Duration = Duration::from_millis(50);
 
 /// How a browser is set up.
@@ -213,8 +216,15 @@ struct Driver {
 }
 
 impl Driver {
-    // chromedriver picks the port itself and says which: a port that we picked could be taken by then.
+    /// chromedriver picks the port itself and says which: a port that we picked could be taken by then.
+    /// It wants the same port by IPv4 and by IPv6, and gives up where only one of them is free.
     fn start(home: &Path) -> Driver {
+        (0..ATTEMPTS)
+            .find_map(|_| Driver::attempt(home))
+            .expect("chromedriver says its port")
+    }
+
+    fn attempt(home: &Path) -> Option<Driver> {
         let child = Command::new("chromedriver")
             .arg("--port=0")
             .env("TMPDIR", home)
@@ -226,19 +236,14 @@ impl Driver {
             .expect("chromedriver is installed (Debian: chromium-driver)");
         // From here on, a panic ends the process too.
         let mut driver = Driver { child, port: 0 };
-        let mut lines = BufReader::new(driver.child.stdout.take().expect("a pipe")).lines();
-        driver.port = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .filter_map(|line| {
-                let said = line.split("started successfully on port ").nth(1)?;
-                said.trim_end_matches('.').parse().ok()
-            })
-            .next()
-            .expect("chromedriver says its port");
+        let mut lines = BufReader::new(driver.child.stdout.take()?).lines();
+        driver.port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let said = line.split("started successfully on port ").nth(1)?;
+            said.trim_end_matches('.').parse().ok()
+        })?;
         // Whatever else it says is read and dropped, so that it never waits for a reader.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        driver
+        Some(driver)
     }
 }
 

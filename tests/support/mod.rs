@@ -8,5 +8,6 @@ pub mod hls;
 pub mod origin;
 pub mod process;
 pub mod publisher;
+pub mod raw;
 pub mod server;
 pub mod viewer;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -23,7 +23,7 @@ use crate::http::connection::into_socket;
 use crate::http::facts::only;
 use crate::http::viewer_key::ViewerKey;
 use crate::hub::websocket;
-use crate::token::Facts;
+use crate::token::{Facts, StreamName};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -74,16 +74,23 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let headers = request.headers();
-    let upgrades = has_token(headers, &CONNECTION, "upgrade")
+    // hyper gives no socket back for HTTP/1.0: a 101 would be followed by nothing, not even a code.
+    let upgrades = request.version() == Version::HTTP_11
+        && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
-        && headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_some_and(|version| version == "13");
+        && only(headers, &SEC_WEBSOCKET_VERSION) == Some("13");
     if !upgrades {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
-    let key = headers
-        .get(SEC_WEBSOCKET_KEY)
+    // A body would be read from what is the WebSocket's already.
+    let body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if body {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let key = only(headers, &SEC_WEBSOCKET_KEY)
         .filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
         .ok_or(StatusCode::BAD_REQUEST)?;
     let digest = Sha1::new()
@@ -116,9 +123,14 @@ fn refuse(status: StatusCode) -> Response<Body> {
 }
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
-    app.gate.page(only(request.headers(), &ORIGIN))?;
-    let wanted = ViewerRequest::read(request.uri().query().unwrap_or_default())?;
-    let facts = app.facts(peer, request.headers());
+    let headers = request.headers();
+    let facts = app.facts(peer, headers);
+    let query = request.uri().query().unwrap_or_default();
+    let wanted = app
+        .gate
+        .page(only(headers, &ORIGIN))
+        .and_then(|()| ViewerRequest::read(query))
+        .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -155,13 +167,19 @@ pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admis
             let (kid, origin) = (admission.grant.kid(), &admission.source.origin);
             tracing::info!(%stream, %client, %origin, %kid, "viewer let in");
         }
-        Err(refusal) => tracing::info!(
-            %stream, %client,
-            code = refusal.code(),
-            close = refusal.close_code(),
-            "viewer refused: {refusal}"
-        ),
+        Err(refusal) => log_refusal(Some(stream), facts, refusal),
     }
+}
+
+/// Without a stream where the request names none that can be one.
+fn log_refusal(stream: Option<&StreamName>, facts: &Facts, refusal: &Refusal) {
+    tracing::info!(
+        stream = stream.map(tracing::field::display),
+        client = %facts.ip,
+        code = refusal.code(),
+        close = refusal.close_code(),
+        "viewer refused: {refusal}"
+    );
 }
 
 async fn serve(app: &App, upgraded: Upgraded, verdict: Verdict) {

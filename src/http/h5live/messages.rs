@@ -2,6 +2,7 @@
 //! stream share are made in [`crate::hub::wire`]. Pure.
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 
 use crate::hub::wire::event;
@@ -118,16 +119,46 @@ struct Rtmp {
     stream: String,
 }
 
-/// Reads a client's text message. The error says what is wrong with it.
-pub fn read(text: &str) -> Result<Ask, String> {
-    let envelope: Envelope = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// Why a client's message is no event. Says where, and never what stands there: it may be a token,
+/// and the reader's own words would quote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// No JSON, or a value of another type than the interface has there.
+    #[error("{} at line {line}, column {column}", match .category {
+        Category::Data => "a value that the interface does not have there",
+        _ => "no JSON",
+    })]
+    Json {
+        /// What kind of error it is.
+        category: Category,
+        /// From 1.
+        line: usize,
+        /// From 1, in bytes.
+        column: usize,
+    },
+    /// The event has no content.
+    #[error("onUpdateSource without its content")]
+    NoUpdate,
+}
+
+impl From<serde_json::Error> for MessageError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json {
+            category: error.classify(),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+/// Reads a client's text message.
+pub fn read(text: &str) -> Result<Ask, MessageError> {
+    let envelope: Envelope = serde_json::from_str(text)?;
     Ok(match envelope.event_type.as_str() {
         "onPlay" => Ask::Play,
         "onPause" => Ask::Pause,
         "onUpdateSource" => {
-            let update = envelope
-                .on_update_source
-                .ok_or("onUpdateSource is missing")?;
+            let update = envelope.on_update_source.ok_or(MessageError::NoUpdate)?;
             Ask::UpdateSource(Box::new(Update {
                 echo: Echo {
                     request_id: envelope.request_id,

@@ -22,7 +22,7 @@ use crate::hub::websocket::{self, Message, Opcode, Reader};
 use crate::hub::{Hub, Subscription};
 use crate::token::Facts;
 
-/// Messages that a client may send at once, and how many more each second.
+/// Messages, or fragments of them, that a client may send at once, and how many more each second.
 const MESSAGE_BURST: u32 = 64;
 const MESSAGES_PER_SECOND: u32 = 16;
 
@@ -80,19 +80,20 @@ pub struct Settings {
     pub message_bytes: usize,
 }
 
-/// One client that was let in.
+/// One client that was let in. What is rarely looked at is boxed: for each fragment the fan-out walks
+/// over all sessions, and waits for memory more than for anything else of its own.
 pub struct Session {
     hub: Arc<Hub>,
     facts: Facts,
-    admission: Admission,
+    admission: Box<Admission>,
     _place: Place,
     playing: Option<Subscription>,
     reader: Reader,
     /// Messages of its own that go out before any more media.
     own: Vec<Bytes>,
     pong: Option<Vec<u8>>,
-    asked: Option<Reauthorise>,
-    awaited: Option<(u64, Echo)>,
+    asked: Option<Box<Reauthorise>>,
+    awaited: Option<Box<(u64, Echo)>>,
     requests: u64,
     allowance: u32,
     allowed_at: Instant,
@@ -108,7 +109,7 @@ impl Session {
         let mut session = Self {
             hub: Arc::clone(hub),
             facts: viewer.facts,
-            admission: viewer.admission,
+            admission: Box::new(viewer.admission),
             _place: viewer.place,
             playing: None,
             reader: Reader::new(settings.message_bytes),
@@ -130,7 +131,7 @@ impl Session {
     }
 
     fn play(&mut self) {
-        let Admission { grant, source } = &self.admission;
+        let Admission { grant, source } = &*self.admission;
         match self.hub.subscribe(grant, &source.origin) {
             Ok(subscription) => self.playing = Some(subscription),
             Err(_) => self.close(Refusal::Full.close_code(), Refusal::Full.reason()),
@@ -164,25 +165,25 @@ impl Session {
             },
             // Only the last of several needs an answer (RFC 6455, 5.5.3), so a flood costs nothing.
             Message::Ping(payload) => self.pong = Some(payload),
-            Message::Pong => {}
+            Message::Pong | Message::Part => {}
             Message::Close => self.close(1000, ""),
         }
     }
 
     fn update(&mut self, update: Update) {
-        if let Some((_, echo)) = self.awaited.take() {
+        if let Some(awaited) = self.awaited.take() {
             self.asked = None;
-            self.say(&echo.abort("superseded"));
+            self.say(&awaited.1.abort("superseded"));
         }
         match ViewerRequest::update(&update.stream, update.url, update.parameters) {
             Ok(request) => {
                 self.requests += 1;
-                self.awaited = Some((self.requests, update.echo));
-                self.asked = Some(Reauthorise {
+                self.awaited = Some(Box::new((self.requests, update.echo)));
+                self.asked = Some(Box::new(Reauthorise {
                     request,
                     facts: self.facts.clone(),
                     id: self.requests,
-                });
+                }));
             }
             Err(refusal) => {
                 self.say(&update.echo.error(refusal.close_code(), refusal.reason()));
@@ -192,7 +193,7 @@ impl Session {
 
     fn switch(&mut self, admission: Admission) {
         let same = self.admission.source == admission.source;
-        self.admission = admission;
+        *self.admission = admission;
         if !same {
             self.playing = None;
         }
@@ -243,9 +244,10 @@ impl FanoutSession for Session {
         if self.closing {
             return;
         }
-        let Some((_, echo)) = self.awaited.take_if(|(id, _)| *id == verdict.id) else {
+        let Some(awaited) = self.awaited.take_if(|awaited| awaited.0 == verdict.id) else {
             return;
         };
+        let (_, echo) = *awaited;
         match verdict.outcome {
             Ok(admission) => {
                 self.say(&echo.success());
@@ -258,7 +260,7 @@ impl FanoutSession for Session {
     }
 
     fn request(&mut self) -> Option<Reauthorise> {
-        self.asked.take()
+        self.asked.take().map(|asked| *asked)
     }
 
     fn output(&mut self, _: Instant, out: &mut Vec<Bytes>) -> bool {

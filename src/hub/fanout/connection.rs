@@ -90,9 +90,7 @@ impl<S: Session> Connection<S> {
         let mut total = 0;
         let mut first = 0;
         while first < fresh.len() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = fill(&mut slices, fresh[first..].iter());
-            match self.socket.write(&slices[..count]) {
+            match write_slices(&mut self.socket, &fresh[first..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(mut taken) => {
                     total += taken;
@@ -162,11 +160,16 @@ impl<S: Session> Connection<S> {
     }
 }
 
-fn fill<'a>(slices: &mut [IoSlice<'a>], chunks: impl Iterator<Item = &'a Bytes>) -> usize {
+fn write_slices(socket: &mut Socket, chunks: &[Bytes]) -> io::Result<usize> {
+    if let [one] = chunks {
+        // A fragment to one who keeps up; the array below costs more than to look for that.
+        return socket.write(&[IoSlice::new(one)]);
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
     let mut count = 0;
     for (slice, chunk) in slices.iter_mut().zip(chunks) {
         *slice = IoSlice::new(chunk);
         count += 1;
     }
-    count
+    socket.write(&slices[..count])
 }

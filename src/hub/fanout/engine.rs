@@ -21,6 +21,10 @@ const WAKER: Token = Token(usize::MAX);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How much later than that, so that media wakes the thread for both: a thread with one session
+/// spends most of its time on waking up.
+const TICK_SLACK: Duration = Duration::from_millis(50);
+
 /// What one client may send before the others get their turn.
 const READ_TURN: usize = 16 * 1024;
 
@@ -101,7 +105,12 @@ pub(super) struct Engine<S: Session> {
     /// Connections whose turn of reading ended before their bytes did.
     unread: Vec<usize>,
     next_id: u64,
+    /// Bytes that are not counted yet. All threads count in one place, so each does it once a turn
+    /// and not once a write.
+    written: u64,
     scratch: Vec<Bytes>,
+    /// Whom a topic's news are for; empty between two uses, kept for its memory.
+    listening: Vec<usize>,
     stop_at: Option<Instant>,
 }
 
@@ -124,7 +133,9 @@ impl<S: Session> Engine<S> {
             topics: HashMap::new(),
             unread: Vec::new(),
             next_id: 0,
+            written: 0,
             scratch: Vec::new(),
+            listening: Vec::new(),
             stop_at: None,
         })
     }
@@ -139,7 +150,7 @@ impl<S: Session> Engine<S> {
         let mut next_tick = Instant::now() + TICK;
         loop {
             let patience = match self.unread.is_empty() {
-                true => next_tick.saturating_duration_since(Instant::now()),
+                true => (next_tick + TICK_SLACK).saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
             match self.poll.poll(&mut events, Some(patience)) {
@@ -173,6 +184,8 @@ impl<S: Session> Engine<S> {
                 next_tick = now + TICK;
                 self.tick(now);
             }
+            let written = std::mem::take(&mut self.written);
+            self.counters.bytes.fetch_add(written, Ordering::Relaxed);
             if self
                 .stop_at
                 .is_some_and(|at| now >= at || self.connections.is_empty())
@@ -185,22 +198,20 @@ impl<S: Session> Engine<S> {
     /// Media first: it is what everybody waits for.
     fn publish(&mut self, now: Instant) {
         let mut rung = std::mem::take(&mut *lock(&self.shared.topics));
+        let mut keys = std::mem::take(&mut self.listening);
         for topic in rung.drain(..) {
-            let mut index = 0;
-            // By index, because a connection that ends leaves the list while we walk it.
-            while let Some(key) = self.listener(topic, index) {
+            // A copy, because a connection that ends leaves the list while we walk it. Nobody is
+            // added meanwhile, so a key is still who it was, or nobody.
+            if let Some(listened) = self.topics.get(&topic) {
+                keys.extend_from_slice(&listened.keys);
+            }
+            for key in keys.drain(..) {
                 if !self.connections.get(key).is_none_or(Connection::is_blocked) {
                     self.write(now, key);
                 }
-                if self.listener(topic, index) == Some(key) {
-                    index += 1;
-                }
             }
         }
-    }
-
-    fn listener(&self, topic: TopicId, index: usize) -> Option<usize> {
-        self.topics.get(&topic)?.keys.get(index).copied()
+        self.listening = keys;
     }
 
     fn obey(&mut self, now: Instant) {
@@ -304,9 +315,7 @@ impl<S: Session> Engine<S> {
         };
         match connection.write(now, &mut self.scratch) {
             Ok((written, bytes)) => {
-                self.counters
-                    .bytes
-                    .fetch_add(bytes as u64, Ordering::Relaxed);
+                self.written += bytes as u64;
                 if matches!(written, Written::Closed) {
                     self.leave(key);
                 }

@@ -1,0 +1,127 @@
+//! The server under test: the real doors, hub and fan-out, on real sockets. Only the records and the
+//! origin are stand-ins: one key, one origin, and a publisher that has its fragments already.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use h5live::http::admit::{Gate, KeySource, Lookup, OriginChoice};
+use h5live::http::app::{self, App};
+use h5live::http::client_address::Nobody;
+use h5live::http::listener;
+use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
+use h5live::media::fragment::{Fragment, Output};
+use h5live::token::{Key, KeyLookup, Kid, Scope};
+use serde_json::json;
+
+use super::child::{answer, orders};
+use super::media::{self, Stream};
+use super::publish::{self, Target};
+use super::support::machine::{self, processes::allow_files};
+use super::ticket;
+
+struct OneKey(Key);
+
+impl KeySource for OneKey {
+    fn key<'a>(&'a self, _: &'a Scope, kid: Kid) -> Lookup<'a> {
+        let found = match self.0.kid() == kid {
+            true => KeyLookup::Found(self.0.clone()),
+            false => KeyLookup::Unknown,
+        };
+        Box::pin(std::future::ready(found))
+    }
+}
+
+struct OneOrigin;
+
+impl OriginChoice for OneOrigin {
+    fn select(&self, _: Option<&str>) -> Option<OriginName> {
+        Some(OriginName::new("bench"))
+    }
+}
+
+struct Live {
+    app: Arc<App>,
+    publisher: Arc<Publisher>,
+    frames: Vec<Option<Fragment>>,
+    /// What one reader is written of each frame.
+    wire_bytes: Vec<u64>,
+}
+
+impl Target for Live {
+    fn publish(&mut self, index: usize, nanos: u64) {
+        let mut fragment = self.frames[index].take().expect("a frame goes out once");
+        let mut bytes = fragment.bytes.try_into_mut().expect("nobody else has it");
+        media::stamp(&mut bytes, nanos);
+        fragment.bytes = bytes.freeze();
+        self.publisher.publish(Output::Fragment(fragment));
+    }
+
+    fn readers(&self) -> usize {
+        self.app.fanout.counters().sessions.load(Ordering::Relaxed)
+    }
+
+    fn written(&self, index: usize) -> Option<(u64, u64)> {
+        let written = self.app.fanout.counters().bytes.load(Ordering::Relaxed);
+        let more = self.wire_bytes[index] * self.readers() as u64;
+        Some((written, written + more))
+    }
+}
+
+/// Runs until the parent is gone.
+pub fn run(seconds: u64) {
+    machine::pin(machine::MEASURED_CORE);
+    allow_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let within = runtime.enter();
+    let gate = Gate {
+        keys: Arc::new(OneKey(ticket::key())),
+        origins: Arc::new(OneOrigin),
+        clock: Arc::new(ticket::now),
+        skew: 0,
+        page_origins: Vec::new(),
+    };
+    let hub = Hub::new(h5live::hub::Limits::default());
+    let limits = app::Limits::default();
+    let trusted = Arc::new(Nobody);
+    let app = App::new(
+        Arc::clone(&hub),
+        gate,
+        None,
+        trusted,
+        "bench".into(),
+        &limits,
+    )
+    .expect("threads for the fan-out");
+    let anywhere = (IpAddr::from(Ipv4Addr::LOCALHOST), 0).into();
+    let socket = listener::bind(anywhere).expect("a free port");
+    let address = socket.local_addr().expect("it is bound");
+    let limits = listener::Limits::default();
+    runtime.spawn(listener::serve(socket, None, Arc::clone(&app), limits));
+    drop(within);
+
+    let source = Source {
+        origin: OriginName::new("bench"),
+        stream: ticket::stream(),
+    };
+    let publisher = hub.publish(&source).expect("the only publisher");
+    let stream = Stream::make(seconds);
+    publisher.publish(Output::Init(stream.init));
+    let wire_bytes = stream
+        .frames
+        .iter()
+        .map(|fragment| wire::fragment(fragment).len() as u64);
+    let wire_bytes = wire_bytes.collect();
+    let mut live = Live {
+        app,
+        publisher,
+        frames: stream.frames.into_iter().map(Some).collect(),
+        wire_bytes,
+    };
+    let orders = orders(|| ());
+    answer(json!({"address": address.to_string()}));
+    publish::run(live.frames.len(), &mut live, &orders);
+}
