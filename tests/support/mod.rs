@@ -6,6 +6,7 @@
 
 pub mod hls;
 pub mod origin;
+pub mod playlist;
 pub mod process;
 pub mod publisher;
 pub mod raw;
