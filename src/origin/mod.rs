@@ -3,15 +3,19 @@
 //! ```text
 //! viewer's url ─ table ─▶ OriginName          (selects; is never dialled)
 //! hub's demand ─ supervisor (schedule) ─▶ pull: rtmpsrc ! flvdemux ! parsers ! h5liveauthsink ─▶ hub
-//!                                            └ script (amf) ─▶ metadata
+//!                                                       └ tap (flv, gate), script (amf) ─▶ metadata
 //! ```
 
 mod amf;
+mod flv;
+mod gate;
+mod pipeline;
 mod pull;
 mod schedule;
 mod script;
 mod supervisor;
 pub mod table;
+mod tap;
 mod watch;
 
 pub use schedule::Pace;

@@ -37,7 +37,8 @@ impl Default for Settings {
             pace: Pace::default(),
             silence: Duration::from_secs(5),
             unplayable: Duration::from_secs(30),
-            goodbye: Duration::from_secs(3),
+            // More than a source may take to give up.
+            goodbye: Duration::from_secs(4),
         }
     }
 }
@@ -278,6 +279,7 @@ impl Reporter for Report {
         match ending {
             Ending::Stopped => tracing::info!(%source, "not pulled any more"),
             Ending::Over => tracing::info!(%source, "the origin says that the stream is over"),
+            Ending::Replaced => tracing::info!(%source, "another publisher has taken over"),
             Ending::Silence(silence) => tracing::warn!(%source, ?silence, "the origin is silent"),
             Ending::Failed(reason) => tracing::warn!(%source, reason, "the origin fails"),
         }

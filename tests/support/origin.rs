@@ -1,5 +1,6 @@
 //! A real RTMP origin: nginx with its rtmp module on a free loopback port.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -69,6 +70,21 @@ impl Origin {
         self.log()
             .matches(&format!(" play: name='{stream}'"))
             .count()
+    }
+
+    /// How many players of `stream` are connected. Those of an nginx that was killed count for ever.
+    pub fn players(&self, stream: &str) -> usize {
+        let log = self.log();
+        let played = format!(" play: name='{stream}'");
+        // A line begins with date, time, level, process and connection.
+        let connections = |what: &str| -> HashSet<String> {
+            log.lines()
+                .filter(|line| line.contains(what))
+                .map(|line| line.split(' ').skip(3).take(2).collect())
+                .collect()
+        };
+        let gone = connections(" disconnect, ");
+        connections(&played).difference(&gone).count()
     }
 
     /// How many connections have ever been made here.
