@@ -81,16 +81,26 @@ async fn hls_js_plays_it_with_little_delay_on_the_page_that_the_token_names() {
     let evil = format!("http://evil.example.test:{}/#{url}", host.port());
     browser.goto(&evil).await;
     browser.wait_until("errors.length > 0", PATIENCE).await;
-    assert_eq!(browser.execute("return [errors[0], frames_]").await, json!(["manifestLoadError", 0]));
+    assert_eq!(
+        browser.execute("return [errors[0], frames_]").await,
+        json!(["manifestLoadError", 0])
+    );
 
     let customer = format!("http://customer.example.test:{}/#{url}", host.port());
     browser.goto(&customer).await;
-    browser.wait_until("frames_ > 150 && video.currentTime > 5", PATIENCE).await;
+    browser
+        .wait_until("frames_ > 150 && video.currentTime > 5", PATIENCE)
+        .await;
     // Whole segments of two seconds would be three of them behind.
-    browser.wait_until("delay() !== null && delay() < 3", PATIENCE).await;
+    browser
+        .wait_until("delay() !== null && delay() < 3", PATIENCE)
+        .await;
     let (_, deviation) = browser.picture().await;
     assert!(deviation > 1.0, "the picture is of one colour");
-    let (errors, delay) = (browser.execute("return errors").await, browser.execute("return delay()").await);
+    let (errors, delay) = (
+        browser.execute("return errors").await,
+        browser.execute("return delay()").await,
+    );
     assert_eq!(errors, json!([]));
     println!("hls.js, low-latency mode: {delay} s from the server's clock to the picture");
 }
@@ -104,8 +114,13 @@ async fn the_browsers_own_video_element_plays_it() {
     let host = host();
     let browser = browser().await;
     browser
-        .goto(&format!("http://customer.example.test:{}/native#{url}", host.port()))
+        .goto(&format!(
+            "http://customer.example.test:{}/native#{url}",
+            host.port()
+        ))
         .await;
-    browser.wait_until("frames_ > 60 && video.currentTime > 2", PATIENCE).await;
+    browser
+        .wait_until("frames_ > 60 && video.currentTime > 2", PATIENCE)
+        .await;
     assert_eq!(browser.execute("return errors").await, json!([]));
 }

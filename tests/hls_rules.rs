@@ -106,7 +106,8 @@ fn whoever_has_no_token_for_it_gets_no_playlist() {
     let good = site.playlist_url(&token);
     let altered = good.replacen("token=A", "token=B", 1);
     let origin = "https://demo.example.test";
-    let rows: Vec<(&str, String, Vec<(&str, &str)>, u16, u64)> = vec![
+    type Row<'a> = (&'a str, String, Vec<(&'a str, &'a str)>, u16, u64);
+    let rows: Vec<Row<'_>> = vec![
         (
             "no token",
             good.replacen("token=", "t=", 1),

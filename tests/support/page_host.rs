@@ -37,7 +37,10 @@ impl PageHost {
 fn answer(mut client: std::net::TcpStream, pages: &[Page]) -> Option<()> {
     let mut lines = BufReader::new(client.try_clone().ok()?).lines();
     let request = lines.next()?.ok()?;
-    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    while lines
+        .next()
+        .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+    {}
     let path = request.split(' ').nth(1)?.split('?').next()?;
     let found = pages.iter().find(|(known, ..)| *known == path);
     let (status, kind, content) = match found {
