@@ -8,11 +8,8 @@ use super::error::{MAX_ACCESS_UNIT, MAX_REORDER, MAX_TIME, MediaError};
 use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
 use super::session::{Outbox, Session, VideoSetup};
 
-/// How long a first keyframe waits for the audio's configuration.
-const AUDIO_CONFIG_WAIT: Nanos = 500_000_000;
-/// How long audio waits for the video's: an RTMP origin sends it with the next keyframe only, and a
-/// stream that begins as sound alone begins a second time then.
-const VIDEO_CONFIG_WAIT: Nanos = 3_000_000_000;
+/// How long a first keyframe waits for the other track's configuration.
+const CONFIG_WAIT: Nanos = 500_000_000;
 /// How long audio waits for a first keyframe of a configured video.
 const KEYFRAME_WAIT: Nanos = 10_000_000_000;
 /// Bounds of what is held back while it waits.
@@ -294,7 +291,7 @@ impl Muxer {
             Some(waited) => {
                 self.wanted.audio.is_some()
                     || !self.wanted.expect_audio
-                    || waited >= AUDIO_CONFIG_WAIT
+                    || waited >= CONFIG_WAIT
                     || self.held.is_full()
             }
             None if !self.wanted.expect_video => true,
@@ -302,7 +299,7 @@ impl Muxer {
                 let limit = if self.wanted.video.is_some() {
                     KEYFRAME_WAIT
                 } else {
-                    VIDEO_CONFIG_WAIT
+                    CONFIG_WAIT
                 };
                 audio_waited.is_some_and(|waited| waited >= limit)
             }
