@@ -20,6 +20,9 @@ pub type UnixMillis = u64;
 /// Names an init segment of a window.
 pub type InitId = u64;
 
+/// Chromium's own player gives up a playlist with one segment.
+const FIRST_SEGMENTS: u64 = 2;
+
 /// How a window is cut and how much it holds.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -86,8 +89,12 @@ pub struct Window {
     pub(super) segments: VecDeque<Segment>,
     /// Segments with a discontinuity that are no longer held (EXT-X-DISCONTINUITY-SEQUENCE).
     pub(super) discontinuities: u64,
-    /// The longest segment so far, in ticks: the target duration only grows.
+    /// The longest segment that is to be expected, in ticks: the target duration only grows.
     pub(super) longest: u64,
+    /// Whole segments so far.
+    made: u64,
+    /// When the last keyframe was, in ticks.
+    keyframe: Option<u64>,
     inits: VecDeque<(InitId, Bytes)>,
     next_number: u64,
     /// The part that is being made.
@@ -110,6 +117,8 @@ impl Window {
             segments: VecDeque::new(),
             discontinuities: 0,
             longest: 0,
+            made: 0,
+            keyframe: None,
             inits: VecDeque::new(),
             next_number: first,
             open: None,
@@ -142,6 +151,7 @@ impl Window {
     pub fn stop(&mut self) {
         self.close_segment(None);
         self.discontinuity = !self.segments.is_empty();
+        self.keyframe = None;
     }
 
     fn init(&mut self, init: &Init) {
@@ -153,9 +163,14 @@ impl Window {
 
     fn fragment(&mut self, fragment: &Fragment, now: UnixMillis) {
         let span = fragment.span;
-        let long = (self.current()).is_none_or(|segment| {
-            span.start.saturating_sub(segment.start) >= self.settings.segment_least
-        });
+        if fragment.random_access {
+            self.expect(span.start);
+        }
+        // The first are cut at every keyframe, so that the first viewer need not wait for long ones.
+        let long = self.made < FIRST_SEGMENTS
+            || (self.current()).is_none_or(|segment| {
+                span.start.saturating_sub(segment.start) >= self.settings.segment_least
+            });
         if fragment.random_access && long {
             self.close_segment(Some(span.start));
             self.begin(span.start, now);
@@ -165,6 +180,16 @@ impl Window {
             return;
         }
         self.extend(fragment);
+    }
+
+    /// Learns from a keyframe how long segments will be: the first of whole GOPs that is long enough.
+    fn expect(&mut self, keyframe: u64) {
+        let before = self.keyframe.replace(keyframe);
+        let gop = before.map_or(0, |before| keyframe.saturating_sub(before));
+        if gop > 0 {
+            let gops = self.settings.segment_least.div_ceil(gop);
+            self.longest = self.longest.max(gops * gop);
+        }
     }
 
     fn begin(&mut self, start: u64, now: UnixMillis) {
@@ -241,6 +266,7 @@ impl Window {
         if let Some(segment) = self.segments.back_mut() {
             self.written = [None, None];
             segment.whole = true;
+            self.made += 1;
             if let Some(next) = next.filter(|next| *next > segment.start) {
                 segment.duration = next - segment.start;
             }
@@ -293,10 +319,10 @@ impl Window {
         }
     }
 
-    /// Whether there is a whole segment: only then is it known how long the stream's are, and the
+    /// Whether players can start. Only then is it known how long the stream's segments are, and the
     /// target duration must not change from one playlist to the next.
     pub fn is_playable(&self) -> bool {
-        self.longest > 0 && !self.segments.is_empty()
+        self.made >= FIRST_SEGMENTS && !self.segments.is_empty()
     }
 
     /// An init segment.
