@@ -20,8 +20,8 @@ pub type UnixMillis = u64;
 /// Names an init segment of a window.
 pub type InitId = u64;
 
-/// Chromium's own player gives up a playlist with one segment.
-const FIRST_SEGMENTS: u64 = 2;
+/// With fewer, Chromium's own player gives up.
+const FIRST_SEGMENTS: u64 = 3;
 
 /// How a window is cut and how much it holds.
 #[derive(Clone, Debug)]

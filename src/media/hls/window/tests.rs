@@ -73,7 +73,7 @@ fn lines<'a>(text: &'a str, tag: &str) -> Vec<&'a str> {
 #[test]
 fn a_running_stream_is_listed_in_segments_and_parts() {
     let mut source = Source::new();
-    source.run(135, SECOND / 30, 30);
+    source.run(165, SECOND / 30, 30);
     let expected = "#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-TARGETDURATION:2
@@ -99,31 +99,37 @@ c/1001.m4s
 #EXT-X-PART:DURATION=0.33333,URI=\"c/1002.0.m4s\",INDEPENDENT=YES
 #EXT-X-PART:DURATION=0.33333,URI=\"c/1002.1.m4s\"
 #EXT-X-PART:DURATION=0.33333,URI=\"c/1002.2.m4s\"
-#EXT-X-PART:DURATION=0.33333,URI=\"c/1002.3.m4s\",INDEPENDENT=YES
-#EXT-X-PART:DURATION=0.33333,URI=\"c/1002.4.m4s\"
-#EXT-X-PART:DURATION=0.33333,URI=\"c/1002.5.m4s\"
-#EXTINF:2.00000,
+#EXTINF:1.00000,
 c/1002.m4s
-#EXT-X-PROGRAM-DATE-TIME:2020-06-10T00:00:04.033Z
+#EXT-X-PROGRAM-DATE-TIME:2020-06-10T00:00:03.033Z
 #EXT-X-PART:DURATION=0.33333,URI=\"c/1003.0.m4s\",INDEPENDENT=YES
-#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"c/1003.1.m4s\"
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1003.1.m4s\"
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1003.2.m4s\"
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1003.3.m4s\",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1003.4.m4s\"
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1003.5.m4s\"
+#EXTINF:2.00000,
+c/1003.m4s
+#EXT-X-PROGRAM-DATE-TIME:2020-06-10T00:00:05.033Z
+#EXT-X-PART:DURATION=0.33333,URI=\"c/1004.0.m4s\",INDEPENDENT=YES
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"c/1004.1.m4s\"
 ";
     assert_eq!(source.text(false), expected);
     assert_eq!(
         source.window.edge(),
         Edge {
-            segment: 1003,
+            segment: 1004,
             parts: 1
         }
     );
-    let whole = source.window.segment(1002).unwrap();
+    let whole = source.window.segment(1003).unwrap();
     assert_eq!(whole.len(), 60);
     let parts: Vec<Bytes> = (0..6)
-        .flat_map(|part| source.window.part(1002, part).unwrap())
+        .flat_map(|part| source.window.part(1003, part).unwrap())
         .collect();
     assert_eq!(whole, parts);
-    assert_eq!(source.window.part(1002, 6), None);
-    assert_eq!(source.window.segment(1003), None, "it is not whole");
+    assert_eq!(source.window.part(1003, 6), None);
+    assert_eq!(source.window.segment(1004), None, "it is not whole");
     assert_eq!(source.window.part(999, 0), None);
     assert_eq!(source.window.init_segment(0).unwrap(), "init");
 }
@@ -243,6 +249,8 @@ fn nothing_is_listed_before_a_keyframe() {
     assert!(!source.window.is_playable());
     assert!(source.window.segments.is_empty());
     source.run(59, SECOND / 30, 30);
+    assert!(!source.window.is_playable());
+    source.run(30, SECOND / 30, 30);
     assert!(!source.window.is_playable());
     source.run(30, SECOND / 30, 30);
     assert!(source.window.is_playable());
