@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h5live::http::standalone::{Listener, Served, open};
-use h5live::media::fragment::{Fragment, Init, Output, StreamInfo};
+use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Host, Key, Scope, Secret, StreamName, UnixSeconds, mint};
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
@@ -71,6 +71,7 @@ impl Door {
             bytes: Bytes::from_static(text.as_bytes()),
             random_access,
             time_ms: 1234,
+            span: Span::default(),
         }));
     }
 }

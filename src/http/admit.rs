@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use hyper::StatusCode;
+
 use crate::hub::{OriginName, Source};
 use crate::token::{
     Denial, DenialKind, Facts, Grant, KeyLookup, Kid, Parameters, Presented, Query, Scope,
@@ -35,6 +37,8 @@ pub struct ViewerRequest {
     pub stream: StreamName,
     /// `h5live.rtmp.url`.
     pub url: Option<String>,
+    /// `pid`: constant for one page's player.
+    pub player: Option<String>,
     /// The security parameters.
     pub parameters: Parameters,
     /// The comma list `flags`.
@@ -65,6 +69,9 @@ pub enum Refusal {
     /// `url` names no configured origin.
     #[error("the url names no origin that this server plays from")]
     UnknownOrigin,
+    /// The stream does not come within the time that a request can wait for it.
+    #[error("the stream is not live")]
+    NotLive,
     /// A limit is reached.
     #[error("the server is full; try again later")]
     Full,
@@ -78,6 +85,7 @@ impl Refusal {
             Self::PageOrigin => "page_origin",
             Self::BadRequest(_) => "bad_request",
             Self::UnknownOrigin => "unknown_origin",
+            Self::NotLive => "not_live",
             Self::Full => "full",
         }
     }
@@ -92,7 +100,16 @@ impl Refusal {
             },
             Self::PageOrigin => 4901,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
-            Self::Full => 4503,
+            Self::NotLive | Self::Full => 4503,
+        }
+    }
+
+    /// The HTTP status, where a request is answered and no socket closed.
+    pub fn status(&self) -> StatusCode {
+        match self.close_code() {
+            4400 => StatusCode::BAD_REQUEST,
+            4900 | 4503 => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::FORBIDDEN,
         }
     }
 
@@ -103,6 +120,7 @@ impl Refusal {
             4901 => "The token is not valid for this stream, address or page.",
             4900 => "The security service can't decide now; try again later.",
             4400 => "The request is not one that this server can answer.",
+            _ if *self == Self::NotLive => "The stream is not live; try again later.",
             _ => "The server is full; try again later.",
         }
     }
@@ -139,6 +157,7 @@ impl ViewerRequest {
         Ok(Self {
             stream: stream_name(stream)?,
             url: query.get("url").map_err(bad)?.map(str::to_owned),
+            player: query.get("pid").map_err(bad)?.map(str::to_owned),
             parameters: Parameters::from_query(&query)?,
             flags: Flags::read(query.get("flags").map_err(bad)?.unwrap_or_default()),
         })
@@ -153,6 +172,7 @@ impl ViewerRequest {
         Ok(Self {
             stream: stream_name(stream)?,
             url,
+            player: None,
             parameters,
             flags: Flags::default(),
         })
@@ -188,6 +208,11 @@ impl Gate {
                     .any(|allowed| allowed.eq_ignore_ascii_case(origin))
             });
         allowed.then_some(()).ok_or(Refusal::PageOrigin)
+    }
+
+    /// The same for what can be fetched: native players and pages of this very server name no origin.
+    pub fn page_of_fetch(&self, origin: Option<&str>) -> Result<(), Refusal> {
+        origin.map_or(Ok(()), |origin| self.page(Some(origin)))
     }
 
     /// The verdict. The token comes first, so that nobody without one learns which origins there are.

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -16,13 +16,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::admit::Gate;
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
+use super::facts;
 use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
+use super::hls::{self, Approvals, Sessions};
 use super::pages;
 use super::places::Places;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
+use crate::token::Facts;
 
 /// The most bytes of a request body that are read, and how long that may take.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -73,6 +76,20 @@ impl Default for Limits {
     }
 }
 
+/// How often it is looked who has left.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+
+/// Ends the HLS sessions whose players have left, for as long as there are doors.
+async fn expire(app: Weak<App>) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        match app.upgrade() {
+            Some(app) => app.hls.expire(Instant::now()),
+            None => return,
+        }
+    }
+}
+
 /// What all doors of a process share.
 pub struct App {
     /// The streams.
@@ -89,6 +106,10 @@ pub struct App {
     pub places: Places,
     /// What all sessions have in common.
     pub sessions: session::Settings,
+    /// Who plays by HLS.
+    pub hls: Sessions,
+    /// Who may begin to without naming a page.
+    pub approvals: Approvals,
 }
 
 impl App {
@@ -113,7 +134,7 @@ impl App {
                 reply_to.send(asked.verdict(outcome));
             });
         };
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             hub,
             gate,
             fanout: Fanout::start(&limits.fanout, Arc::new(serve))?,
@@ -124,7 +145,19 @@ impl App {
                 hostname,
                 message_bytes: limits.message_bytes,
             },
-        }))
+            hls: Sessions::default(),
+            approvals: Approvals::default(),
+        });
+        tokio::spawn(expire(Arc::downgrade(&app)));
+        Ok(app)
+    }
+
+    /// Where a request comes from, as the verifier asks.
+    pub fn facts(&self, peer: IpAddr, headers: &HeaderMap) -> Facts {
+        Facts {
+            ip: self.client_address(peer, headers),
+            referer: facts::page(headers),
+        }
     }
 
     /// Whom a request comes from.
@@ -173,11 +206,13 @@ impl App {
             | "/h5live/authstream/"
             | "/h5live/authstream/stream.mp4"
             | "/h5live/authstream.mp4" => door::open(self, peer, request).await,
+            "/h5live/authhttp/playlist.m3u8" => hls::playlist(self, peer, &request).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
-            path => match pages::find(path) {
-                Some(page) => pages::answer(request.method(), page),
-                None => text(StatusCode::NOT_FOUND, "There is nothing at this address.\n"),
+            path => match (path.strip_prefix("/h5live/authhttp/"), pages::find(path)) {
+                (Some(below), _) => hls::media(self, peer, below, &request).await,
+                (None, Some(page)) => pages::answer(request.method(), page),
+                (None, None) => text(StatusCode::NOT_FOUND, "There is nothing at this address.\n"),
             },
         }
     }

@@ -5,11 +5,14 @@ pub mod app;
 pub mod body;
 pub mod client_address;
 mod connection;
+pub mod facts;
 mod framing;
 pub mod h5live;
+pub mod hls;
 pub mod listener;
 pub mod pages;
 pub mod places;
 #[cfg(feature = "gst")]
 pub mod standalone;
 pub mod tls;
+pub mod viewer_key;

@@ -5,6 +5,7 @@
 //! own (`subscription`). [`fanout`] moves those bytes to sockets.
 
 pub mod fanout;
+mod feed;
 mod registry;
 mod source;
 mod stream;
@@ -15,6 +16,7 @@ pub mod topic;
 pub mod websocket;
 pub mod wire;
 
+pub use feed::Feed;
 pub use registry::{Demand, Hub, PublishError, SubscribeError};
 pub use source::{OriginName, Source};
 pub use stream::{Limits, Publisher};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::feed::Feed;
 use super::source::{OriginName, Source};
 use super::stream::{Limits, Publisher, Stream};
 use super::subscription::Subscription;
@@ -86,6 +87,21 @@ impl Hub {
         grant: &Grant,
         origin: &OriginName,
     ) -> Result<Subscription, SubscribeError> {
+        let stream = self.join(grant, origin)?;
+        Ok(Subscription::new(Arc::clone(self), stream))
+    }
+
+    /// The same for a viewer who fetches segments.
+    pub fn feed(
+        self: &Arc<Self>,
+        grant: &Grant,
+        origin: &OriginName,
+    ) -> Result<Feed, SubscribeError> {
+        let stream = self.join(grant, origin)?;
+        Ok(Feed::new(Arc::clone(self), stream))
+    }
+
+    fn join(&self, grant: &Grant, origin: &OriginName) -> Result<Arc<Stream>, SubscribeError> {
         let source = Source {
             origin: origin.clone(),
             stream: grant.stream().clone(),
@@ -96,12 +112,12 @@ impl Hub {
             .ok_or(SubscribeError::Full(self.limits.streams))?;
         slot.viewers += 1;
         let first = slot.viewers == 1;
-        let subscription = Subscription::new(Arc::clone(self), Arc::clone(&slot.stream));
+        let stream = Arc::clone(&slot.stream);
         drop(streams);
         if first {
             self.tell(&source, true);
         }
-        Ok(subscription)
+        Ok(stream)
     }
 
     /// How many subscribe to a source.

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
+use super::feed::unix_millis;
 use super::registry::Hub;
 use super::source::Source;
 use super::topic::Topic;
 use super::wire;
-use crate::media::fragment::Output;
+use crate::media::fragment::{Fragment, Init, Output, Span};
+use crate::media::hls::{Edge, UnixMillis, Window};
 
 /// Bounds of the hub.
 #[derive(Clone, Debug)]
@@ -51,14 +54,36 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Init(Generation),
-    Fragment,
+    Fragment(Piece),
     Stopped,
     Metadata,
+}
+
+/// A fragment within its entry's wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Bytes of the wire before its `moof`.
+    head: usize,
+    random_access: bool,
+    time_ms: u64,
+    span: Span,
+}
+
+impl Piece {
+    fn fragment(self, wire: &Bytes) -> Fragment {
+        Fragment {
+            bytes: wire.slice(self.head..),
+            random_access: self.random_access,
+            time_ms: self.time_ms,
+            span: self.span,
+        }
+    }
 }
 
 pub(super) struct Start {
     pub wire: Bytes,
     pub generation: Generation,
+    init: Init,
 }
 
 #[derive(Default)]
@@ -72,6 +97,9 @@ pub(super) struct State {
     pub keyframe: Option<Sequence>,
     pub start: Option<Start>,
     pub metadata: Option<Bytes>,
+    /// HLS viewers, and the segments that are made for them.
+    pub feeds: usize,
+    pub window: Option<Window>,
 }
 
 impl State {
@@ -91,6 +119,27 @@ impl State {
             Some(entry) => self.bytes - entry.offset,
             None if sequence < self.first => u64::MAX,
             None => 0,
+        }
+    }
+
+    /// Gives a window what it would hold had it been there since the last keyframe.
+    pub fn replay(&self, window: &mut Window, now: UnixMillis) {
+        let Some(start) = &self.start else {
+            return;
+        };
+        window.push(&Output::Init(start.init.clone()), now);
+        let first = self.keyframe.unwrap_or_else(|| self.end());
+        let held = (first..self.end()).filter_map(|sequence| self.get(sequence));
+        let pieces: Vec<_> = held
+            .filter_map(|entry| match entry.kind {
+                Kind::Fragment(piece) => Some(piece.fragment(&entry.wire)),
+                _ => None,
+            })
+            .collect();
+        let end = pieces.last().map_or(0, |last| last.span.end());
+        for piece in pieces {
+            let ago = end.saturating_sub(piece.span.start) * 1000 / Span::TIMESCALE;
+            window.push(&Output::Fragment(piece), now.saturating_sub(ago));
         }
     }
 
@@ -123,6 +172,8 @@ pub(super) struct Stream {
     pub source: Source,
     pub topic: Arc<Topic>,
     pub limits: Limits,
+    /// How far the segments are.
+    pub edge: watch::Sender<Edge>,
     state: Mutex<State>,
 }
 
@@ -132,12 +183,21 @@ impl Stream {
             source,
             topic: Topic::new(),
             limits,
+            edge: watch::Sender::default(),
             state: Mutex::default(),
         })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes those who wait for segments, where there is news for them.
+    fn tell_edge(&self, news: Option<Edge>) {
+        if let Some(news) = news {
+            self.edge
+                .send_if_modified(|edge| std::mem::replace(edge, news) != news);
+        }
     }
 }
 
@@ -165,6 +225,9 @@ impl Publisher {
                 let start = wire::start(&init);
                 let update = init.continues.then(|| wire::update(&init));
                 let mut state = self.stream.lock();
+                if let Some(window) = &mut state.window {
+                    window.push(&Output::Init(init.clone()), unix_millis());
+                }
                 state.generation += 1;
                 let generation = state.generation;
                 let continues = state.start.is_some();
@@ -172,6 +235,7 @@ impl Publisher {
                 state.start = Some(Start {
                     wire: start.clone(),
                     generation,
+                    init,
                 });
                 let wire = update.filter(|_| continues).unwrap_or(start);
                 state.push(wire, Kind::Init(generation), &self.stream.limits);
@@ -190,9 +254,20 @@ impl Publisher {
                 if fragment.random_access {
                     state.keyframe = Some(state.end());
                 }
-                state.push(wire, Kind::Fragment, &self.stream.limits);
+                let piece = Piece {
+                    head: wire.len().saturating_sub(fragment.bytes.len()),
+                    random_access: fragment.random_access,
+                    time_ms: fragment.time_ms,
+                    span: fragment.span,
+                };
+                let edge = state.window.as_mut().map(|window| {
+                    window.push(&Output::Fragment(piece.fragment(&wire)), unix_millis());
+                    window.edge()
+                });
+                state.push(wire, Kind::Fragment(piece), &self.stream.limits);
                 drop(state);
                 self.fragments.fetch_add(1, Ordering::Relaxed);
+                self.stream.tell_edge(edge);
             }
         }
         self.stream.topic.ring();
@@ -219,7 +294,12 @@ impl Publisher {
         state.keyframe = None;
         state.metadata = None;
         state.push(wire::stopped(), Kind::Stopped, &self.stream.limits);
+        let edge = state.window.as_mut().map(|window| {
+            window.stop();
+            window.edge()
+        });
         drop(state);
+        self.stream.tell_edge(edge);
         self.stream.topic.ring();
     }
 

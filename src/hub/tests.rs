@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::topic::{TopicId, Wake};
 use super::*;
-use crate::media::fragment::{AudioInfo, Fragment, Init, Output, StreamInfo};
+use crate::media::fragment::{AudioInfo, Fragment, Init, Output, Span, StreamInfo};
 use crate::token::{
     Claims, Facts, Grant, KeyLookup, Parameters, Presented, Scope, Secret, StreamName, UnixSeconds,
     mint,
@@ -67,6 +67,7 @@ fn fragment(name: &str, random_access: bool) -> Output {
         bytes: bytes.into(),
         random_access,
         time_ms: 7,
+        span: Span::default(),
     })
 }
 

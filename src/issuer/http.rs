@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE,
@@ -29,7 +28,7 @@ impl Issuer {
         body: Bytes,
         now: UnixSeconds,
         peer: IpAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Bytes> {
         let outcome = match operation(method, path, headers) {
             Ok(operation) => {
                 self.answer(operation, only(headers, &API_KEY), &body, now, peer)
@@ -96,7 +95,7 @@ struct ErrorFields<'a> {
     field: Option<&'a str>,
 }
 
-fn refusal(error: &ApiError) -> Response<Full<Bytes>> {
+fn refusal(error: &ApiError) -> Response<Bytes> {
     let fields = ErrorFields {
         code: error.code(),
         message: error.to_string(),
@@ -124,11 +123,11 @@ fn refusal(error: &ApiError) -> Response<Full<Bytes>> {
     response
 }
 
-fn respond(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+fn respond(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     // Serialising these types cannot fail: they have neither maps nor foreign types.
     let mut json = serde_json::to_vec(body).unwrap_or_default();
     json.push(b'\n');
-    let mut response = Response::new(Full::new(Bytes::from(json)));
+    let mut response = Response::new(Bytes::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,6 +1,7 @@
 //! Decoder configurations: avcC and AudioSpecificConfig to RFC 6381 names, rates and channels.
 
 use super::error::MediaError;
+use super::fragment::Span;
 
 /// What an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1) says that we need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,22 @@ pub(crate) struct Aac {
     pub(crate) channels: u8,
     /// Core samples of a frame: 1024 or 960.
     pub(crate) frame_samples: u32,
+}
+
+impl Aac {
+    /// The decode times of some frames.
+    pub(crate) fn span(&self, tfdt: u64, frames: usize) -> Span {
+        let rate = u128::from(self.core_rate.max(1));
+        let scale = |samples: u128| {
+            u64::try_from(samples * u128::from(Span::TIMESCALE) / rate).unwrap_or(u64::MAX)
+        };
+        let start = scale(tfdt.into());
+        let samples = frames as u128 * u128::from(self.frame_samples);
+        Span {
+            start,
+            duration: scale(u128::from(tfdt) + samples) - start,
+        }
+    }
 }
 
 const AAC_LC: u32 = 2;

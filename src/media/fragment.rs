@@ -90,6 +90,27 @@ pub struct Fragment {
     pub random_access: bool,
     /// Presentation time of its first sample on the fMP4 timeline, in milliseconds.
     pub time_ms: u64,
+    /// Its decode times: the picture's, or where there is none the sound's.
+    pub span: Span,
+}
+
+/// Decode times on the fMP4 timeline, in ticks of 90 kHz.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// When it begins.
+    pub start: u64,
+    /// How long it lasts.
+    pub duration: u64,
+}
+
+impl Span {
+    /// Ticks a second.
+    pub const TIMESCALE: u64 = 90_000;
+
+    /// When it ends.
+    pub fn end(self) -> u64 {
+        self.start.saturating_add(self.duration)
+    }
 }
 
 /// What the muxer puts out, in order.

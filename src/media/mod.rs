@@ -10,6 +10,7 @@ mod codec;
 mod error;
 mod fmp4;
 pub mod fragment;
+pub mod hls;
 mod muxer;
 mod session;
 mod silence;

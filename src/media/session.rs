@@ -7,7 +7,7 @@ use super::codec::Avc;
 use super::error::MediaError;
 use super::fmp4::{self, AudioRun, VIDEO_TIMESCALE, VideoSample};
 use super::fragment::{
-    AccessUnit, AudioInfo, Fragment, Init, Output, StreamInfo, VideoConfig, VideoInfo,
+    AccessUnit, AudioInfo, Fragment, Init, Output, Span, StreamInfo, VideoConfig, VideoInfo,
 };
 use super::timeline::{Jump, VideoTimeline, millis};
 
@@ -48,6 +48,7 @@ impl Outbox {
         audio: Option<AudioRun<'_>>,
         random_access: bool,
         time_ms: u64,
+        span: Span,
     ) {
         self.sequence = self.sequence.wrapping_add(1);
         let bytes = fmp4::fragment(self.sequence, video, audio);
@@ -55,6 +56,7 @@ impl Outbox {
             bytes,
             random_access,
             time_ms,
+            span,
         }));
     }
 }
@@ -254,7 +256,11 @@ impl Session {
         // A decode time before the presentation time is negative for a player that starts here;
         // Chromium takes it (tests/media_chromium.rs).
         let time_ms = millis(placed.presentation, VIDEO_TIMESCALE);
-        out.fragment(Some(&sample), run, unit.keyframe, time_ms);
+        let span = Span {
+            start: sample.tfdt,
+            duration: sample.duration.into(),
+        };
+        out.fragment(Some(&sample), run, unit.keyframe, time_ms, span);
         Ok(())
     }
 
@@ -298,7 +304,8 @@ impl Session {
             tfdt: unsigned(start),
             frames: &frames,
         };
-        out.fragment(None, Some(run), random_access, time_ms);
+        let span = track.setup.aac.span(run.tfdt, frames.len());
+        out.fragment(None, Some(run), random_access, time_ms, span);
     }
 }
 

@@ -54,6 +54,7 @@ impl Api for IssuerApi {
             self.issuer
                 .handle(&method, &path, &headers, body, now, client)
                 .await
+                .map(Into::into)
         })
     }
 }

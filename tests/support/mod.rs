@@ -4,7 +4,9 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod hls;
 pub mod origin;
+pub mod playlist;
 pub mod process;
 pub mod publisher;
 pub mod raw;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, REFERER, SEC_WEBSOCKET_ACCEPT,
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
@@ -20,8 +20,10 @@ use crate::http::admit::{Admission, Refusal, ViewerRequest};
 use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
+use crate::http::facts::only;
+use crate::http::viewer_key::ViewerKey;
 use crate::hub::websocket;
-use crate::token::{Facts, Host, StreamName};
+use crate::token::{Facts, StreamName};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -76,7 +78,7 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
     let upgrades = request.version() == Version::HTTP_11
         && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
-        && header(headers, &SEC_WEBSOCKET_VERSION) == Some("13");
+        && only(headers, &SEC_WEBSOCKET_VERSION) == Some("13");
     if !upgrades {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
@@ -88,7 +90,7 @@ fn handshake<B>(request: &Request<B>) -> Result<HeaderValue, StatusCode> {
     if body {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let key = header(headers, &SEC_WEBSOCKET_KEY)
+    let key = only(headers, &SEC_WEBSOCKET_KEY)
         .filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16))
         .ok_or(StatusCode::BAD_REQUEST)?;
     let digest = Sha1::new()
@@ -122,14 +124,11 @@ fn refuse(status: StatusCode) -> Response<Body> {
 
 async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
     let headers = request.headers();
-    let facts = Facts {
-        ip: app.client_address(peer, headers),
-        referer: page(headers).and_then(Host::of_url),
-    };
+    let facts = app.facts(peer, headers);
     let query = request.uri().query().unwrap_or_default();
     let wanted = app
         .gate
-        .page(header(headers, &ORIGIN))
+        .page(only(headers, &ORIGIN))
         .and_then(|()| ViewerRequest::read(query))
         .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
     let outcome = app.gate.admit(&wanted, &facts).await;
@@ -147,6 +146,10 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
         entry.as_ref().map(|(admission, _)| admission),
     );
     let (admission, place) = entry?;
+    if let Some(page) = &facts.referer {
+        let player = ViewerKey::of(&wanted, facts.ip);
+        app.approvals.remember(player, page, Instant::now());
+    }
     Ok(place.map_or(Entry::CheckOnly, |place| {
         Entry::Play(Box::new(Viewer {
             admission,
@@ -155,26 +158,6 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
             paused: wanted.flags.paused,
         }))
     }))
-}
-
-/// The page that plays. Browsers send no Referer with a WebSocket, so Origin comes first; one that
-/// names no host, stands there twice or is no text is not made up for by a Referer.
-fn page(headers: &HeaderMap) -> Option<&str> {
-    let name = match headers.contains_key(ORIGIN) {
-        true => ORIGIN,
-        false => REFERER,
-    };
-    header(headers, &name)
-}
-
-/// A header that stands there exactly once.
-fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    match values.next() {
-        None => value.to_str().ok(),
-        Some(_) => None,
-    }
 }
 
 pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admission, &Refusal>) {

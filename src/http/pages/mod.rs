@@ -1,6 +1,5 @@
 //! The player page and its parts, built into the binary.
 
-use bytes::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
 };
@@ -65,7 +64,7 @@ pub fn answer(method: &Method, page: &Page) -> Response<Body> {
         response.headers_mut().insert(ALLOW, allow);
         return response;
     }
-    let mut response = Response::new(Body::new(Bytes::from_static(page.content.as_bytes())));
+    let mut response = Response::new(Body::from(page.content));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.kind));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -1,0 +1,159 @@
+//! Who plays by HLS at the moment: a session lives as long as its player fetches.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::http::places::Place;
+use crate::http::viewer_key::ViewerKey;
+use crate::hub::Feed;
+use crate::token::{Facts, Grant};
+
+/// A player that has fetched nothing for so long has left. Longer than the longest pause between two
+/// reloads of a player that knows no parts.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// What a session's URIs carry: 128 bits of the system's generator.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Capability([u8; 16]);
+
+impl Capability {
+    fn new() -> Option<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// Reads 22 characters of base64url.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        let read = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        (read == bytes.len() && text.len() == 22).then_some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// One player.
+pub(super) struct Session {
+    pub capability: Capability,
+    pub feed: Feed,
+    grant: Grant,
+    /// Let in by an approval: its requests name no page.
+    pageless: bool,
+    viewer: ViewerKey,
+    last: Mutex<Instant>,
+    _place: Place,
+}
+
+impl Session {
+    /// Whether a request is from where the grant says.
+    pub fn fits(&self, facts: &Facts, names_page: bool) -> bool {
+        let ip = self.grant.ip().is_none_or(|ip| ip == facts.ip);
+        let page = self.grant.referer().is_none_or(|page| {
+            facts.referer.as_ref() == Some(page) || (self.pageless && !names_page)
+        });
+        ip && page
+    }
+
+    /// Notes that its player is there.
+    pub fn touch(&self, now: Instant) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    fn idle(&self, now: Instant) -> Duration {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_duration_since(last)
+    }
+}
+
+/// What a session is made of.
+pub(super) struct Arrival {
+    pub feed: Feed,
+    pub grant: Grant,
+    pub pageless: bool,
+    pub viewer: ViewerKey,
+    pub place: Place,
+}
+
+/// The sessions of a process.
+#[derive(Default)]
+pub struct Sessions(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    by_capability: HashMap<Capability, Arc<Session>>,
+    by_viewer: HashMap<ViewerKey, Capability>,
+}
+
+impl Sessions {
+    /// Begins one. `None` where the system gives no random numbers.
+    pub(super) fn begin(&self, arrival: Arrival, now: Instant) -> Option<Arc<Session>> {
+        let capability = Capability::new()?;
+        let viewer = arrival.viewer;
+        let session = Arc::new(Session {
+            capability,
+            feed: arrival.feed,
+            grant: arrival.grant,
+            pageless: arrival.pageless,
+            viewer,
+            last: Mutex::new(now),
+            _place: arrival.place,
+        });
+        let mut table = self.lock();
+        table.by_capability.insert(capability, Arc::clone(&session));
+        // Two first requests of one player at once: the later session is found from now on.
+        table.by_viewer.insert(viewer, capability);
+        Some(session)
+    }
+
+    /// The session of a player that comes again.
+    pub(super) fn of(&self, viewer: ViewerKey) -> Option<Arc<Session>> {
+        let table = self.lock();
+        let capability = table.by_viewer.get(&viewer)?;
+        table.by_capability.get(capability).cloned()
+    }
+
+    /// The session that a URI belongs to.
+    pub(super) fn get(&self, capability: Capability) -> Option<Arc<Session>> {
+        self.lock().by_capability.get(&capability).cloned()
+    }
+
+    /// Ends the sessions whose players have left.
+    pub fn expire(&self, now: Instant) {
+        let mut left = Vec::new();
+        let mut table = self.lock();
+        table.by_capability.retain(|_, session| {
+            let stays = session.idle(now) < IDLE;
+            if !stays {
+                left.push(Arc::clone(session));
+            }
+            stays
+        });
+        for session in &left {
+            if table.by_viewer.get(&session.viewer) == Some(&session.capability) {
+                table.by_viewer.remove(&session.viewer);
+            }
+        }
+        drop(table);
+        // Only now, because leaving a stream tells the origins' supervisor.
+        drop(left);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().by_capability.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,126 @@
+//! HLS in headless Chromium: hls.js in low-latency mode on a page of another host, and the browser's own
+//! `<video>`. The origin is nginx-rtmp, the publisher ffmpeg.
+//!
+//! Not covered: Safari. Its rules are those of `hls_rules.rs`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/browser.rs"]
+mod browser;
+#[path = "support/page_host.rs"]
+mod page_host;
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use browser::{Browser, Options};
+use page_host::PageHost;
+use serde_json::json;
+use support::hls::Site;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PAGE: &str = r#"<!doctype html><title>a customer's page</title>
+<video id="video" muted playsinline></video><script src="/hls.js"></script>
+<script>
+const video = document.getElementById("video");
+const url = decodeURIComponent(location.hash.slice(1));
+window.errors = [];
+window.frames_ = 0;
+window.delay = () => hls.playingDate ? (Date.now() - hls.playingDate) / 1000 : null;
+if (location.pathname === "/native") {
+  video.src = url;
+} else {
+  window.hls = new Hls({ lowLatencyMode: true });
+  hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) errors.push(data.details); });
+  hls.loadSource(url);
+  hls.attachMedia(video);
+}
+const frame = () => { frames_ += 1; video.requestVideoFrameCallback(frame); };
+video.requestVideoFrameCallback(frame);
+video.play().catch((error) => errors.push(String(error)));
+</script>"#;
+
+fn hls_js() -> Vec<u8> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/hlsjs");
+    let output = Command::new(script).output().expect(".ci/hlsjs runs");
+    assert!(output.status.success(), "{output:?}");
+    std::fs::read(String::from_utf8(output.stdout).unwrap().trim()).unwrap()
+}
+
+fn host() -> PageHost {
+    PageHost::start(vec![
+        ("/", "text/html", PAGE.into()),
+        ("/native", "text/html", PAGE.into()),
+        ("/hls.js", "text/javascript", hls_js()),
+    ])
+}
+
+async fn browser() -> Browser {
+    Browser::open(Options {
+        host_resolver_rules: "MAP *.test 127.0.0.1".into(),
+        ..Options::default()
+    })
+    .await
+}
+
+fn fragment(url: &str) -> String {
+    url.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hls_js_plays_it_with_little_delay_on_the_page_that_the_token_names() {
+    let site = Site::start();
+    let _publisher = site.publish();
+    let token = site.mint(&json!({"referer": "customer.example.test"}));
+    let url = fragment(&site.playlist_url(&token));
+    let host = host();
+    let browser = browser().await;
+
+    let evil = format!("http://evil.example.test:{}/#{url}", host.port());
+    browser.goto(&evil).await;
+    browser.wait_until("errors.length > 0", PATIENCE).await;
+    assert_eq!(
+        browser.execute("return [errors[0], frames_]").await,
+        json!(["manifestLoadError", 0])
+    );
+
+    let customer = format!("http://customer.example.test:{}/#{url}", host.port());
+    browser.goto(&customer).await;
+    browser
+        .wait_until("frames_ > 150 && video.currentTime > 5", PATIENCE)
+        .await;
+    // Whole segments of two seconds would be three of them behind.
+    browser
+        .wait_until("delay() !== null && delay() < 3", PATIENCE)
+        .await;
+    let (_, deviation) = browser.picture().await;
+    assert!(deviation > 1.0, "the picture is of one colour");
+    let (errors, delay) = (
+        browser.execute("return errors").await,
+        browser.execute("return delay()").await,
+    );
+    assert_eq!(errors, json!([]));
+    println!("hls.js, low-latency mode: {delay} s from the server's clock to the picture");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browsers_own_video_element_plays_it() {
+    let site = Site::start();
+    let _publisher = site.publish();
+    let token = site.mint(&json!({"tag": "viewer 1"}));
+    let url = fragment(&site.playlist_url(&token));
+    let host = host();
+    let browser = browser().await;
+    browser
+        .goto(&format!(
+            "http://customer.example.test:{}/native#{url}",
+            host.port()
+        ))
+        .await;
+    browser
+        .wait_until("frames_ > 60 && video.currentTime > 2", PATIENCE)
+        .await;
+    assert_eq!(browser.execute("return errors").await, json!([]));
+}
