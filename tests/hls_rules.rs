@@ -254,3 +254,27 @@ fn what_lies_below_is_the_sessions_own() {
     let elsewhere = site.get_from("127.0.0.2", &below(uri));
     assert!(refused(&elsewhere), "another address: {}", elsewhere.status);
 }
+
+#[test]
+fn a_player_that_holds_too_many_requests_is_told_and_others_are_served() {
+    let site = Site::start();
+    let _publisher = site.publish();
+    let url = site.playlist_url(&site.mint(&json!({"tag": "greedy"})));
+    let other = site.playlist_url(&site.mint(&json!({"tag": "modest"})));
+    let (segment, _) = Playlist::read(&site.get(&url, &[]).text()).next();
+    let held = format!("{url}&_HLS_msn={}", segment + 1);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let requests: Vec<_> = (0..24)
+            .map(|_| scope.spawn(|| site.get(&held, &[]).status))
+            .collect();
+        // While they wait, another player is served.
+        assert_eq!(site.get(&other, &[]).status, 200);
+        let joined = requests.into_iter().map(|request| request.join().unwrap());
+        joined.collect()
+    });
+    let of = |status: u16| statuses.iter().filter(|found| **found == status).count();
+    assert!(
+        of(200) >= 16 && of(503) > 0 && of(200) + of(503) == 24,
+        "{statuses:?}"
+    );
+}

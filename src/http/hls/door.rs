@@ -1,4 +1,5 @@
-//! Answers requests for the playlist and for what it lists.
+//! Answers requests for the playlist and for what it lists. A request may wait for what comes next, a
+//! bounded time and a bounded number of them for each player.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -82,6 +83,7 @@ async fn answer_playlist(
     let wanted = ViewerRequest::read(query)?;
     let directives = Directives::read(query)?;
     let session = enter(app, peer, &wanted, headers).await?;
+    let _request = session.requests.take().ok_or(Refusal::Full)?;
     let skip = directives.skip;
     let found = session.feed.wait(PATIENCE, |window| {
         if !window.is_playable() {
@@ -162,6 +164,10 @@ async fn fetch(app: &App, peer: IpAddr, path: &str, headers: &HeaderMap) -> Opti
         return None;
     }
     session.touch(Instant::now());
+    let Some(_request) = session.requests.take() else {
+        let busy = "This player has too many requests open.\n";
+        return Some(text(StatusCode::TOO_MANY_REQUESTS, busy));
+    };
     let pieces = session
         .feed
         .wait(PATIENCE, |window| piece(window, resource));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::http::places::Place;
+use crate::http::places::{Place, Places};
 use crate::http::viewer_key::ViewerKey;
 use crate::hub::Feed;
 use crate::token::{Facts, Grant};
@@ -16,6 +16,9 @@ use crate::token::{Facts, Grant};
 /// A player that has fetched nothing for so long has left. Longer than the longest pause between two
 /// reloads of a player that knows no parts.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// Requests of one player at once, most of them waiting for what is not there yet.
+const REQUESTS: usize = 16;
 
 /// What a session's URIs carry: 128 bits of the system's generator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +49,8 @@ impl fmt::Display for Capability {
 pub(super) struct Session {
     pub capability: Capability,
     pub feed: Feed,
+    /// So that one player can't hold all requests that the server takes.
+    pub requests: Places,
     grant: Grant,
     /// Let in by an approval: its requests name no page.
     pageless: bool,
@@ -102,6 +107,7 @@ impl Sessions {
         let session = Arc::new(Session {
             capability,
             feed: arrival.feed,
+            requests: Places::new(REQUESTS),
             grant: arrival.grant,
             pageless: arrival.pageless,
             viewer,
