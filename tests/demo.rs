@@ -47,7 +47,7 @@ impl Demo {
             directory,
         };
         let deadline = Instant::now() + BUILD_PATIENCE;
-        while demo.line("origin").is_none() {
+        while demo.line("hls").is_none() {
             let ended = demo.process.exited();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -113,6 +113,10 @@ fn the_demo_prints_what_it_promises_and_ends_on_sigterm() {
         assert_eq!(agent().get(page).call().unwrap().status(), 200);
     }
     assert!(pages[0] != pages[1] && pages[0].len() == pages[1].len());
+    let playlist = demo.line("hls").expect("hls");
+    let mut answer = agent().get(&playlist).call().unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    assert!(text.starts_with("#EXTM3U\n"), "{text}");
 
     let children = demo.children();
     let names: Vec<&str> = children.iter().map(|(name, _)| name.as_str()).collect();
