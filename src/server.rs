@@ -16,20 +16,23 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Limits, RecordsLocation, SelfSigned, SelfSignedError, Transport};
+use crate::config::{
+    self, Config, Embedded, Limits, RecordsLocation, SelfSigned, SelfSignedError, Transport,
+};
 use crate::http::admit::Gate;
 use crate::http::app::{self, App};
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsFiles};
 use crate::hub::fanout::Limits as FanoutLimits;
-use crate::hub::{self, Hub};
+use crate::hub::{self, Hub, OriginName};
 use crate::issuer::{FailureLimits, Issuer};
-use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor};
+use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
 use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
 use crate::token::UnixSeconds;
-use adapters::{IssuerApi, RecordedKeys, Selection};
+use adapters::{IssuerApi, Pulls, RecordedKeys, Selection};
 
 /// How often the end looks whether all viewers have left.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -43,6 +46,14 @@ pub enum ServeError {
     /// Somebody else has the port, most likely.
     #[error("can't listen on {address} ({error}); choose another port in server.listen")]
     Bind {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The same for publishers.
+    #[error("can't listen on {address} ({error}); choose another port in origin.embedded.listen")]
+    BindEmbedded {
         /// Where.
         address: SocketAddr,
         /// The system's words.
@@ -96,17 +107,33 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let socket = listener::bind(config.listen).map_err(bind)?;
     let address = socket.local_addr().map_err(bind)?;
-    let origins = Origins::new(&config.origins)?;
+    let publishers = match &config.embedded {
+        Some(embedded) => Some((embedded, listen_for_publishers(embedded).await?)),
+        None => None,
+    };
     let hub = Hub::new(hub_limits(limits));
-    let supervisor = Supervisor::new(origins.clone(), &hub, pulls(limits))?;
-    hub.set_demand(Arc::clone(&supervisor) as _);
-    let app = doors(config, &hub, origins, Arc::new(records.clone()))?;
+    let supervisor = Supervisor::new(Origins::new(&config.origins)?, &hub, pulls(limits))?;
+    hub.set_demand(Arc::new(Pulls {
+        supervisor: Arc::clone(&supervisor),
+        embedded: OriginName::new(config::EMBEDDED),
+    }));
+    let app = doors(config, &hub, Arc::new(records.clone()))?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
     let serving = listener::serve(socket, tls, Arc::clone(&app), listener_limits(limits));
+    let publishing = async {
+        match publishers {
+            Some((embedded, socket)) => {
+                let settings = embedded_settings(embedded, limits);
+                embedded::serve(socket, settings, Arc::clone(&hub)).await
+            }
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         never = serving => match never {},
+        never = publishing => match never {},
         signal = stop => tracing::info!(signal, "stopping"),
     }
     drain(&app, limits.drain_timeout).await;
@@ -117,12 +144,35 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+async fn listen_for_publishers(embedded: &Embedded) -> Result<TcpListener, ServeError> {
+    let address = embedded.listen;
+    let bound = embedded::bind(address).await;
+    let socket = bound.map_err(|error| ServeError::BindEmbedded { address, error })?;
+    tracing::info!(
+        "publishers are taken on rtmp://{address}/{}",
+        embedded.application
+    );
+    Ok(socket)
+}
+
+fn embedded_settings(embedded: &Embedded, limits: &Limits) -> embedded::Settings {
+    embedded::Settings {
+        name: OriginName::new(config::EMBEDDED),
+        application: embedded.application.clone(),
+        keys: embedded.keys.clone(),
+        publishers: limits.max_publishers,
+        patience: limits.handshake_timeout,
+    }
+}
+
 fn doors(
     config: &Config,
     hub: &Arc<Hub>,
-    origins: Origins,
     records: Arc<dyn Records>,
-) -> io::Result<Arc<App>> {
+) -> Result<Arc<App>, ServeError> {
+    let embedded = config.embedded.iter().map(Embedded::as_origin);
+    let origins: Vec<_> = config.origins.iter().cloned().chain(embedded).collect();
+    let origins = Origins::new(&origins)?;
     let limits = &config.limits;
     let failures = FailureLimits {
         burst: limits.api_failures,
@@ -145,14 +195,15 @@ fn doors(
             ..FanoutLimits::default()
         },
     };
-    App::new(
+    let app = App::new(
         Arc::clone(hub),
         gate,
         Some(Arc::new(IssuerApi { issuer, clock: now })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
         &limits,
-    )
+    )?;
+    Ok(app)
 }
 
 /// 4503 to every viewer, and time to take it.

@@ -29,6 +29,8 @@ pub struct Limits {
     pub max_gop_bytes: usize,
     /// `max-pulls`: streams pulled from origins at once. Default 500.
     pub max_pulls: usize,
+    /// `max-publishers`: connections to the embedded origin at once. Default 64.
+    pub max_publishers: usize,
     /// `linger`: how long a pull goes on after its last viewer has left. Default 10 s.
     pub linger: Duration,
     /// `drain-timeout`: how long sessions may take to end when the server stops. Default 5 s.
@@ -58,6 +60,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(10),
             max_gop_bytes: 32 * MIB,
             max_pulls: 500,
+            max_publishers: 64,
             linger: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             records_connections: 4,
@@ -115,6 +118,7 @@ impl Limits {
                 1024 * MIB,
             )?,
             max_pulls: section.count("max-pulls", default.max_pulls, 1, 100_000)?,
+            max_publishers: section.count("max-publishers", default.max_publishers, 1, 100_000)?,
             linger: section.duration("linger", default.linger, Duration::ZERO, 24 * hour)?,
             drain_timeout: section.duration(
                 "drain-timeout",

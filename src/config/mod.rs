@@ -3,6 +3,7 @@
 //! Every key has a default, an unknown key is refused by its name, and every error names the key,
 //! what is wrong with it and what to write instead. `examples/h5live.toml` shows every key.
 
+mod embedded;
 mod limits;
 mod network;
 mod origins;
@@ -14,11 +15,12 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
 pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 
-use crate::origin::OriginConfig;
+use crate::origin::{OriginConfig, Origins};
 use section::Section;
 
 /// What the server is told at its start, with every value parsed.
@@ -42,6 +44,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
     pub origins: Vec<OriginConfig>,
+    /// `[origin.embedded]`: the RTMP origin in this process. Default: none.
+    pub embedded: Option<Embedded>,
 }
 
 /// What is spoken on the listening address.
@@ -149,6 +153,16 @@ impl Config {
         let transport = transport(&mut root, listen, plain_http, directory)?;
         let limits = Limits::read(root.section("limits")?)?;
         let origins = origins::read(root.sections("origins")?)?;
+        let mut origin = root.section("origin")?;
+        let embedded = embedded::read(origin.section("embedded")?, directory)?;
+        origin.finish()?;
+        let selectable: Vec<_> = (origins.iter().cloned())
+            .chain(embedded.iter().map(Embedded::as_origin))
+            .collect();
+        Origins::new(&selectable).map_err(|error| ConfigError::Wrong {
+            key: "origins".to_owned(),
+            problem: error.to_string(),
+        })?;
         root.finish()?;
         Ok(Self {
             listen,
@@ -159,6 +173,7 @@ impl Config {
             clock_skew_seconds,
             limits,
             origins,
+            embedded,
         })
     }
 }

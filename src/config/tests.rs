@@ -48,7 +48,11 @@ fn the_example_shows_every_key_and_its_default() {
         brief
     );
     for key in known_keys() {
-        assert!(example.contains(&format!("{key} = ")), "{key} is not shown");
+        let shown = [format!("{key} = "), format!(".{key}]]")];
+        assert!(
+            shown.iter().any(|shown| example.contains(shown)),
+            "{key} is not shown"
+        );
     }
 }
 
@@ -56,7 +60,9 @@ fn the_example_shows_every_key_and_its_default() {
 fn known_keys() -> Vec<String> {
     let origin = "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\nx = 1";
     let mut keys = Vec::new();
-    for text in ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1", origin] {
+    let embedded = "[origin.embedded]\nx = 1";
+    let sections = ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1"];
+    for text in sections.into_iter().chain([origin, embedded]) {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
             panic!("{text}")
         };
@@ -188,6 +194,30 @@ fn every_refusal_names_the_key() {
         (
             "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\n[[origins]]\nname = \"a\"\nurl = \"rtmp://h/b\"",
             "origins: two origins are called a",
+        ),
+        (
+            "[origin.embedded]\nlisten = \"127.0.0.1:1935\"\n[[origins]]\nname = \"a\"\nurl = \"rtmp://127.0.0.1/live\"",
+            "origins: origin embedded: \"rtmp://127.0.0.1:1935/live\" leads to two origins",
+        ),
+        (
+            "[origin.embedded]\nlisten = \"1935\"",
+            "origin.embedded.listen: \"1935\" is not an address",
+        ),
+        (
+            "[origin.embedded]\napplication = \"a/b\"",
+            "origin.embedded.application: \"a/b\" is no application",
+        ),
+        (
+            "[[origin.embedded.streams]]\nname = \"demo\"",
+            "origin.embedded.streams[0].name: ",
+        ),
+        (
+            "[[origin.embedded.streams]]\nname = \"ABCDE-demo\"",
+            "origin.embedded.streams[0].key-file: is missing",
+        ),
+        (
+            "[[origin.embedded.streams]]\nname = \"ABCDE-demo\"\nkey-file = \"/nowhere\"",
+            "origin.embedded.streams[0].key-file: /nowhere: can't be read",
         ),
         ("[server", "line 1: this is not TOML"),
         (

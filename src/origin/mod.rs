@@ -7,6 +7,8 @@
 //! ```
 
 mod amf;
+#[cfg(feature = "server")]
+pub mod embedded;
 mod flv;
 mod gate;
 mod pipeline;

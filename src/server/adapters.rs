@@ -7,9 +7,9 @@ use crate::config::Networks;
 use crate::http::admit::{KeySource, Lookup, OriginChoice};
 use crate::http::app::{Answer, Api, ApiRequest};
 use crate::http::client_address::Trusted;
-use crate::hub::OriginName;
+use crate::hub::{Demand, OriginName, Source};
 use crate::issuer::Issuer;
-use crate::origin::Origins;
+use crate::origin::{Origins, Supervisor};
 use crate::records::{Records, look_up};
 use crate::token::{Kid, Scope, UnixSeconds};
 
@@ -19,6 +19,20 @@ pub(super) struct RecordedKeys(pub Arc<dyn Records>);
 impl KeySource for RecordedKeys {
     fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
         Box::pin(look_up(&*self.0, scope, kid))
+    }
+}
+
+/// What is published to us needs no pull.
+pub(super) struct Pulls {
+    pub supervisor: Arc<Supervisor>,
+    pub embedded: OriginName,
+}
+
+impl Demand for Pulls {
+    fn viewers_changed(&self, source: &Source, wanted: bool) {
+        if source.origin != self.embedded {
+            self.supervisor.viewers_changed(source, wanted);
+        }
     }
 }
 
