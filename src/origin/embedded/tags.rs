@@ -87,7 +87,10 @@ impl Tags {
             return Err(TagError::Video);
         }
         match packet {
-            0 => self.configure(data.slice(5..)),
+            0 => {
+                let config = configuration(data.slice(5..)).ok_or(TagError::Size)?;
+                Ok(self.muxer.set_video(config)?)
+            }
             1 => {
                 let dts = self.video.nanos(time);
                 let [high, middle, low] = composition;
@@ -102,16 +105,6 @@ impl Tags {
             }
             _ => Ok(()),
         }
-    }
-
-    fn configure(&mut self, avcc: Bytes) -> Result<(), TagError> {
-        let (width, height, frame_rate) = picture(&avcc).ok_or(TagError::Size)?;
-        Ok(self.muxer.set_video(VideoConfig {
-            avcc,
-            width,
-            height,
-            frame_rate,
-        })?)
     }
 
     /// Takes an audio tag's data.
@@ -143,16 +136,21 @@ impl Tags {
     }
 }
 
-/// Width, height and frame rate, where the SPS says it.
-fn picture(avcc: &[u8]) -> Option<(u16, u16, Option<(u32, u32)>)> {
-    let record = AvcDecoderConfigurationRecord::try_from(avcc).ok()?;
+/// What the SPS says of the picture, the frame rate where it does.
+fn configuration(avcc: Bytes) -> Option<VideoConfig> {
+    let record = AvcDecoderConfigurationRecord::try_from(&avcc[..]).ok()?;
     let context = record.create_context().ok()?;
     let sps = context.sps().next()?;
     let (width, height) = sps.pixel_dimensions().ok()?;
     let rate = sps.fps().filter(|rate| (1.0..1000.0).contains(rate));
     // In thousandths, as the field writes 29.97.
     let rate = rate.map(|rate| ((rate * 1000.0).round() as u32, 1000));
-    Some((width.try_into().ok()?, height.try_into().ok()?, rate))
+    Some(VideoConfig {
+        width: width.try_into().ok()?,
+        height: height.try_into().ok()?,
+        frame_rate: rate,
+        avcc,
+    })
 }
 
 #[cfg(test)]
