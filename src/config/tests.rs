@@ -56,7 +56,13 @@ fn the_example_shows_every_key_and_its_default() {
 fn known_keys() -> Vec<String> {
     let origin = "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\nx = 1";
     let mut keys = Vec::new();
-    for text in ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1", origin] {
+    for text in [
+        "[server]\nx = 1",
+        "[tls]\nx = 1",
+        "[metrics]\nx = 1",
+        "[limits]\nx = 1",
+        origin,
+    ] {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
             panic!("{text}")
         };
@@ -146,6 +152,31 @@ fn every_refusal_names_the_key() {
         (
             "[tls]\nkey = \"a\"\ncertificate = \"b\"\nself-signed = true",
             "tls.self-signed: a certificate file",
+        ),
+        (
+            "[tls]\nredirect = \"0.0.0.0:80\"",
+            "tls.redirect: goes with HTTPS only",
+        ),
+        ("[tls]\nhsts = \"1y\"", "tls.hsts: goes with HTTPS only"),
+        (
+            "[tls]\nself-signed = true\nredirect = \"80\"",
+            "tls.redirect: \"80\" is not an address",
+        ),
+        (
+            "[tls]\nself-signed = true\nredirect = \"127.0.0.1:8180\"",
+            "tls.redirect: is server.listen itself",
+        ),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:8180\"",
+            "metrics.listen: is taken by another listener",
+        ),
+        (
+            "[server]\nproxy-protocol = true",
+            "server.proxy-protocol: is true, but server.trusted-proxies names nobody",
+        ),
+        (
+            "[limits]\nmax-http2-streams = 0",
+            "limits.max-http2-streams: 0 is out of range",
         ),
         (
             "[limits]\nmax-viewers = 0",
