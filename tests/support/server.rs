@@ -28,6 +28,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// More lines of the configuration's section `[server]`.
     pub server: String,
+    /// More lines of the configuration's section `[tls]`.
+    pub https: String,
     /// More sections of the configuration, `[limits]` for one.
     pub more: String,
     /// More environment.
@@ -43,6 +45,7 @@ impl Default for Options {
             tls: false,
             certificate: None,
             server: String::new(),
+            https: String::new(),
             more: String::new(),
             environment: Vec::new(),
         }
@@ -298,8 +301,8 @@ fn configure(directory: &Path, port: u16, options: &Options) {
         None => format!("self-signed = {}", options.tls),
     };
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n",
-        options.server
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n{}\n",
+        options.server, options.https
     );
     for (name, url) in &options.origins {
         text += &format!("[[origins]]\nname = \"{name}\"\nurl = \"{url}\"\n");
