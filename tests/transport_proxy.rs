@@ -24,6 +24,9 @@ const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const LINES: &str = "trusted-proxies = [\"127.0.0.3\", \"127.0.0.4\"]\nproxy-protocol = true\n";
 const V1: &[u8] = b"PROXY TCP4 203.0.113.9 127.0.0.1 56324 443\r\n";
 
+/// A connection's name, its origin, its PROXY header, more header lines, the token, and the outcome.
+type Row<'a> = (&'a str, Ipv4Addr, Vec<u8>, &'a str, &'a Ticket, &'a str);
+
 fn bound_to(ip: &str) -> Ticket {
     Ticket::new(&Claims {
         ip: Some(ip.parse().unwrap()),
@@ -56,7 +59,7 @@ fn the_address_in_a_trusted_proxys_header_is_the_clients() {
     let by_proxy = b"PROXY TCP4 127.0.0.4 127.0.0.1 1 2\r\n";
     let by_other = b"PROXY TCP4 198.51.100.7 127.0.0.1 1 2\r\n";
     #[rustfmt::skip]
-    let rows: Vec<(&str, Ipv4Addr, Vec<u8>, &str, &Ticket, &str)> = vec![
+    let rows: Vec<Row> = vec![
         ("version 1", PROXY, V1.into(), "", &far, PLAY),
         ("version 2", PROXY, v2(0x21, 0x11, &v4), "", &far, PLAY),
         ("version 2, mapped", PROXY, v2(0x21, 0x21, &mapped), "", &far, PLAY),

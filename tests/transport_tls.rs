@@ -15,7 +15,7 @@ use h5live::token::{Claims, Scope, Secret, StreamName, mint};
 use rustls::pki_types::CertificateDer;
 use support::https::{Pair, Tls, connect, curl, register, run_curl};
 use support::origin::Origin;
-use support::process::{PATIENCE, free_port, wait_until};
+use support::process::{PATIENCE, wait_until};
 use support::publisher::{self, Publisher};
 use support::server::{Options, Security, Server};
 use tempfile::TempDir;
@@ -105,12 +105,12 @@ fn a_session_plays_on_while_the_certificate_is_replaced() {
 
 #[test]
 fn http_leads_to_https_and_browsers_may_be_told_to_stay() {
-    let redirect = free_port();
     let server = Server::start(&Options {
         tls: true,
-        https: format!("redirect = \"127.0.0.1:{redirect}\"\nhsts = \"180d\"\n"),
+        https: "redirect = \"127.0.0.1:0\"\nhsts = \"180d\"\n".to_owned(),
         ..Options::default()
     });
+    let redirect = server.port_beside("redirecting from http://");
     let plain = format!("http://127.0.0.1:{redirect}/healthz?token=a%20b");
     let answer = curl(&[&plain]);
     let to = format!("{}/healthz?token=a%20b", server.base());

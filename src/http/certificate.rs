@@ -1,6 +1,7 @@
 //! The certificate that new handshakes get, and its replacement while the server runs.
 
 use std::convert::Infallible;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -106,14 +107,14 @@ impl ResolvesServerCert for Certificate {
 
 /// What tells that a file was changed, without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trace([Option<(SystemTime, u64)>; 2]);
+struct Trace([Option<(SystemTime, u64, u64)>; 2]);
 
 impl Trace {
     fn of(files: &TlsFiles) -> Self {
         let file = |path: &Path| {
             // Follows links, by which some tools switch to the new files.
             let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
         };
         Self([file(&files.certificate), file(&files.key)])
     }

@@ -59,9 +59,19 @@ fn http2(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static
 mod tests {
     use super::*;
 
+    /// A request in a word, its version, method, target and Hosts, and whether it is good.
+    type Row = (
+        &'static str,
+        Version,
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        bool,
+    );
+
     #[test]
     fn what_may_stand_at_the_head_of_each_version() {
-        let rows: [(&str, Version, &str, &str, &[&str], bool); 13] = [
+        let rows: [Row; 13] = [
             ("1.1", Version::HTTP_11, "GET", "/a", &["a"], true),
             ("1.1, no host", Version::HTTP_11, "GET", "/a", &[], false),
             (

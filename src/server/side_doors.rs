@@ -57,6 +57,9 @@ impl SideDoors {
             let Some((socket, tls)) = self.redirect.zip(tls) else {
                 return std::future::pending().await;
             };
+            if let Ok(address) = socket.local_addr() {
+                tracing::info!("redirecting from http://{address}/");
+            }
             let certificate = Arc::clone(&tls.certificate);
             side_listener::serve(socket, bounds(REDIRECTED), move |request| {
                 redirect::answer(&certificate, port, request)

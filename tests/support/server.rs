@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::form_urlencoded::Serializer;
 
-use super::process::{Process, accepts, free_port};
+use super::process::{Process, accepts, free_port, wait_until};
 
 /// How many ports are tried when another process takes the chosen one first.
 const ATTEMPTS: usize = 5;
@@ -119,6 +119,17 @@ impl Server {
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of a listener beside the doors, from the log's line that begins so: with port 0 in
+    /// its configuration, nobody else can take it first.
+    pub fn port_beside(&self, line: &str) -> u16 {
+        wait_until(line, || {
+            let log = self.log();
+            let (_, after) = log.split_once(line)?;
+            let address = after.split('/').next()?;
+            address.rsplit(':').next()?.parse().ok()
+        })
     }
 
     /// `http://127.0.0.1:PORT`, or https.
