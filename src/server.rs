@@ -7,7 +7,10 @@
 //! ```
 
 mod adapters;
+mod exposition;
 mod file_limit;
+mod metrics;
+mod side_doors;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,8 +26,8 @@ use crate::config::{
 };
 use crate::http::admit::Gate;
 use crate::http::app::{self, App};
-use crate::http::listener;
-use crate::http::tls::{self, TlsError, TlsFiles};
+use crate::http::listener::{self, Front};
+use crate::http::tls::{self, Tls, TlsError, TlsFiles};
 use crate::hub::fanout::Limits as FanoutLimits;
 use crate::hub::{self, Hub, OriginName};
 use crate::issuer::{FailureLimits, Issuer};
@@ -33,6 +35,8 @@ use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor
 use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Pulls, RecordedKeys, Selection};
+use metrics::Metrics;
+use side_doors::SideDoors;
 
 /// How often the end looks whether all viewers have left.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -51,9 +55,11 @@ pub enum ServeError {
         /// The system's words.
         error: io::Error,
     },
-    /// The same for publishers.
-    #[error("can't listen on {address} ({error}); choose another port in origin.embedded.listen")]
-    BindEmbedded {
+    /// The same beside the doors.
+    #[error("can't listen on {address} ({error}); choose another port in {key}")]
+    BindBeside {
+        /// Where the address was written.
+        key: &'static str,
         /// Where.
         address: SocketAddr,
         /// The system's words.
@@ -111,6 +117,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         Some(embedded) => Some((embedded, listen_for_publishers(embedded).await?)),
         None => None,
     };
+    let side_doors = SideDoors::bind(config)?;
     let hub = Hub::new(hub_limits(limits));
     let supervisor = Supervisor::new(Origins::new(&config.origins)?, &hub, pulls(limits))?;
     hub.set_demand(Arc::new(Pulls {
@@ -121,7 +128,17 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
-    let serving = listener::serve(socket, tls, Arc::clone(&app), listener_limits(limits));
+    let front = Front {
+        tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+        proxy_protocol: config.proxy_protocol,
+        hsts_seconds: config.https.hsts_seconds,
+    };
+    let metrics = Metrics {
+        app: Arc::clone(&app),
+        supervisor: Arc::clone(&supervisor),
+        certificate: tls.as_ref().map(|tls| Arc::clone(&tls.certificate)),
+    };
+    let serving = listener::serve(socket, front, Arc::clone(&app), listener_limits(limits));
     let publishing = async {
         match publishers {
             Some((embedded, socket)) => {
@@ -134,6 +151,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     tokio::select! {
         never = serving => match never {},
         never = publishing => match never {},
+        never = side_doors.serve(config, tls.as_ref(), address.port(), metrics) => match never {},
         signal = stop => tracing::info!(signal, "stopping"),
     }
     drain(&app, limits.drain_timeout).await;
@@ -147,7 +165,12 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
 async fn listen_for_publishers(embedded: &Embedded) -> Result<TcpListener, ServeError> {
     let address = embedded.listen;
     let bound = embedded::bind(address).await;
-    let socket = bound.map_err(|error| ServeError::BindEmbedded { address, error })?;
+    let key = "origin.embedded.listen";
+    let socket = bound.map_err(|error| ServeError::BindBeside {
+        key,
+        address,
+        error,
+    })?;
     tracing::info!(
         "publishers are taken on rtmp://{address}/{}",
         embedded.application
@@ -219,7 +242,7 @@ async fn drain(app: &App, patience: Duration) {
     }
 }
 
-fn transport(config: &Config) -> Result<Option<Arc<ServerConfig>>, ServeError> {
+fn transport(config: &Config) -> Result<Option<Tls>, ServeError> {
     Ok(match &config.transport {
         Transport::Plain => None,
         Transport::TlsFiles { certificate, key } => Some(tls::from_files(&TlsFiles {
@@ -266,6 +289,8 @@ fn listener_limits(limits: &Limits) -> listener::Limits {
         handshakes: limits.max_requests,
         patience: limits.handshake_timeout,
         head_bytes: limits.max_header_bytes,
+        http2_streams: limits.max_http2_streams,
+        http2_idle: limits.http2_idle_timeout,
         ..listener::Limits::default()
     }
 }

@@ -1,6 +1,6 @@
 //! HTTPS and WSS: with the certificate that the server makes on the spot, and with one from files.
 //!
-//! Not covered: a certificate that is replaced while the server runs.
+//! Elsewhere: a certificate that is replaced while the server runs (`transport_tls.rs`).
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/browser.rs"]

@@ -100,7 +100,12 @@ pub fn run(seconds: u64) {
     let socket = listener::bind(anywhere).expect("a free port");
     let address = socket.local_addr().expect("it is bound");
     let limits = listener::Limits::default();
-    runtime.spawn(listener::serve(socket, None, Arc::clone(&app), limits));
+    runtime.spawn(listener::serve(
+        socket,
+        listener::Front::default(),
+        Arc::clone(&app),
+        limits,
+    ));
     drop(within);
 
     let source = Source {

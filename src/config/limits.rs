@@ -15,10 +15,15 @@ pub struct Limits {
     pub max_viewers: usize,
     /// `max-requests`: connections at once that are no viewer, or not yet; more wait. Default 4,096.
     pub max_requests: usize,
-    /// `handshake-timeout`: from accept to the end of the request's head, TLS included. Default 10 s.
+    /// `handshake-timeout`: for PROXY header and TLS together, and for the head of each request.
+    /// Default 10 s.
     pub handshake_timeout: Duration,
     /// `max-header-bytes`: a request's line and headers together. Default 32 KiB.
     pub max_header_bytes: usize,
+    /// `max-http2-streams`: requests at once on one HTTP/2 connection. Default 64.
+    pub max_http2_streams: u32,
+    /// `http2-idle-timeout`: an HTTP/2 connection without a request for so long is closed. Default 60 s.
+    pub http2_idle_timeout: Duration,
     /// `max-message-bytes`: one WebSocket message from a client. Default 16 KiB.
     pub max_message_bytes: usize,
     /// `max-lag-bytes`: a client that is further behind skips to the next keyframe. Default 2 MiB.
@@ -55,6 +60,8 @@ impl Default for Limits {
             max_requests: 4096,
             handshake_timeout: Duration::from_secs(10),
             max_header_bytes: 32 * KIB,
+            max_http2_streams: 64,
+            http2_idle_timeout: Duration::from_secs(60),
             max_message_bytes: 16 * KIB,
             max_lag_bytes: 2 * MIB,
             stall_timeout: Duration::from_secs(10),
@@ -92,6 +99,18 @@ impl Limits {
                 default.max_header_bytes,
                 8 * KIB,
                 256 * KIB,
+            )?,
+            max_http2_streams: section.count(
+                "max-http2-streams",
+                default.max_http2_streams,
+                1,
+                1000,
+            )?,
+            http2_idle_timeout: section.duration(
+                "http2-idle-timeout",
+                default.http2_idle_timeout,
+                instant,
+                hour,
             )?,
             max_message_bytes: section.count(
                 "max-message-bytes",

@@ -11,6 +11,7 @@ mod section;
 mod self_signed;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
 pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
+pub use tls::{Https, Transport};
 
 use crate::origin::{OriginConfig, Origins};
 use section::Section;
@@ -30,38 +32,29 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `server.plain-http` and `[tls]`: what is spoken there.
     pub transport: Transport,
+    /// `[tls]`: what goes with HTTPS.
+    pub https: Https,
     /// `server.records`: where accounts and signing keys are kept. Default `h5live.sqlite`.
     pub records: RecordsLocation,
     /// `server.trusted-proxies`: peers whose `X-Forwarded-For` is believed. Default: none.
     pub trusted_proxies: Networks,
+    /// `server.proxy-protocol`: trusted proxies begin each connection with a PROXY header, version 1
+    /// or 2, whose address is the client's. Default false.
+    pub proxy_protocol: bool,
     /// `server.page-origins`: the pages that may open the WebSocket, as a browser's `Origin` header
     /// names them (RFC 6454 section 6.2). Empty, the default: every page, and clients that are none,
     /// as a token can be bound to a page's domain by its referer.
     pub page_origins: Vec<String>,
     /// `server.clock-skew`: seconds for which a token is taken after its expiry. Default 0.
     pub clock_skew_seconds: u64,
+    /// `metrics.listen`: where Prometheus may ask. Default: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
     pub origins: Vec<OriginConfig>,
     /// `[origin.embedded]`: the RTMP origin in this process. Default: none.
     pub embedded: Option<Embedded>,
-}
-
-/// What is spoken on the listening address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTP without TLS: on a loopback address, or because `server.plain-http` says so.
-    Plain,
-    /// TLS with a certificate chain and its private key, both PEM.
-    TlsFiles {
-        /// `tls.certificate`
-        certificate: PathBuf,
-        /// `tls.key`
-        key: PathBuf,
-    },
-    /// TLS with a certificate that is made at the start (`tls.self-signed`); see [`SelfSigned`].
-    TlsSelfSigned,
 }
 
 /// Where the records are kept.
@@ -129,13 +122,7 @@ impl Config {
         let mut root = Section::root(text)?;
         let mut server = root.section("server")?;
         let listen = server
-            .parsed("listen", |text| {
-                text.parse().map_err(|_| {
-                    format!(
-                        "\"{text}\" is not an address with a port. Write e.g. \"127.0.0.1:8180\"."
-                    )
-                })
-            })?
+            .parsed("listen", |text| address(text, "127.0.0.1:8180"))?
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8180)));
         let plain_http = server.flag("plain-http")?.unwrap_or(false);
         let records = server
@@ -143,6 +130,13 @@ impl Config {
             .unwrap_or_else(|| RecordsLocation::Sqlite(directory.join("h5live.sqlite")));
         let trusted_proxies =
             Networks::from(server.parsed_list("trusted-proxies", Network::parse)?);
+        let proxy_protocol = server.flag("proxy-protocol")?.unwrap_or(false);
+        if proxy_protocol && trusted_proxies == Networks::default() {
+            return Err(server.wrong(
+                "proxy-protocol",
+                "is true, but server.trusted-proxies names nobody. Write the proxy's address there.",
+            ));
+        }
         let page_origins = server
             .parsed_list_or_missing("page-origins", origins::page_origin)?
             .map_or(Ok(Vec::new()), origins::pages)
@@ -150,7 +144,16 @@ impl Config {
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
         server.finish()?;
 
-        let transport = transport(&mut root, listen, plain_http, directory)?;
+        let (transport, https) = tls::read(root.section("tls")?, listen, plain_http, directory)?;
+        let mut metrics = root.section("metrics")?;
+        let metrics_listen = metrics.parsed("listen", |text| {
+            let own = address(text, "127.0.0.1:9180")?;
+            match own == listen || https.redirect == Some(own) {
+                true => Err("is taken by another listener. Write another port.".into()),
+                false => Ok(own),
+            }
+        })?;
+        metrics.finish()?;
         let limits = Limits::read(root.section("limits")?)?;
         let origins = origins::read(root.sections("origins")?)?;
         let mut origin = root.section("origin")?;
@@ -167,15 +170,23 @@ impl Config {
         Ok(Self {
             listen,
             transport,
+            https,
             records,
             trusted_proxies,
+            proxy_protocol,
             page_origins,
             clock_skew_seconds,
+            metrics: metrics_listen,
             limits,
             origins,
             embedded,
         })
     }
+}
+
+fn address(text: &str, example: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("\"{text}\" is not an address with a port. Write e.g. \"{example}\"."))
 }
 
 fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {
@@ -190,57 +201,4 @@ fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, Str
         return Err("this is not the path of a file. Write e.g. \"h5live.sqlite\".".into());
     }
     Ok(RecordsLocation::Sqlite(directory.join(path)))
-}
-
-fn transport(
-    root: &mut Section,
-    listen: SocketAddr,
-    plain_http: bool,
-    directory: &Path,
-) -> Result<Transport, ConfigError> {
-    let mut tls = root.section("tls")?;
-    let certificate = tls.text("certificate")?.map(|path| directory.join(path));
-    let key = tls.text("key")?.map(|path| directory.join(path));
-    let self_signed = tls.flag("self-signed")?.unwrap_or(false);
-    let transport = match (certificate, key, self_signed) {
-        (Some(certificate), Some(key), false) => Transport::TlsFiles { certificate, key },
-        (None, None, true) => Transport::TlsSelfSigned,
-        (None, None, false) if plain_http || listen.ip().is_loopback() => {
-            return tls.finish().map(|()| Transport::Plain);
-        }
-        (None, None, false) => {
-            return Err(ConfigError::Wrong {
-                key: "server.listen".into(),
-                problem: format!(
-                    "{listen} is not a loopback address, and plain HTTP there would show every token. \
-                     Give [tls] a certificate and a key, or set server.plain-http = true where a proxy in front does TLS."
-                ),
-            });
-        }
-        (Some(_), None, _) => {
-            return Err(tls.wrong(
-                "key",
-                "is missing beside tls.certificate. Give the private key's PEM file.",
-            ));
-        }
-        (None, Some(_), _) => {
-            return Err(tls.wrong(
-                "certificate",
-                "is missing beside tls.key. Give the certificate chain's PEM file.",
-            ));
-        }
-        (Some(_), Some(_), true) => {
-            return Err(tls.wrong(
-                "self-signed",
-                "a certificate file is given as well. Keep one of the two.",
-            ));
-        }
-    };
-    if plain_http {
-        return Err(ConfigError::Wrong {
-            key: "server.plain-http".into(),
-            problem: "is true, but [tls] asks for TLS. Remove one of the two.".into(),
-        });
-    }
-    tls.finish().map(|()| transport)
 }

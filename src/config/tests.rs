@@ -61,7 +61,12 @@ fn known_keys() -> Vec<String> {
     let origin = "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\nx = 1";
     let mut keys = Vec::new();
     let embedded = "[origin.embedded]\nx = 1";
-    let sections = ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1"];
+    let sections = [
+        "[server]\nx = 1",
+        "[tls]\nx = 1",
+        "[metrics]\nx = 1",
+        "[limits]\nx = 1",
+    ];
     for text in sections.into_iter().chain([origin, embedded]) {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
             panic!("{text}")
@@ -152,6 +157,31 @@ fn every_refusal_names_the_key() {
         (
             "[tls]\nkey = \"a\"\ncertificate = \"b\"\nself-signed = true",
             "tls.self-signed: a certificate file",
+        ),
+        (
+            "[tls]\nredirect = \"0.0.0.0:80\"",
+            "tls.redirect: goes with HTTPS only",
+        ),
+        ("[tls]\nhsts = \"1y\"", "tls.hsts: goes with HTTPS only"),
+        (
+            "[tls]\nself-signed = true\nredirect = \"80\"",
+            "tls.redirect: \"80\" is not an address",
+        ),
+        (
+            "[tls]\nself-signed = true\nredirect = \"127.0.0.1:8180\"",
+            "tls.redirect: is server.listen itself",
+        ),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:8180\"",
+            "metrics.listen: is taken by another listener",
+        ),
+        (
+            "[server]\nproxy-protocol = true",
+            "server.proxy-protocol: is true, but server.trusted-proxies names nobody",
+        ),
+        (
+            "[limits]\nmax-http2-streams = 0",
+            "limits.max-http2-streams: 0 is out of range",
         ),
         (
             "[limits]\nmax-viewers = 0",

@@ -23,6 +23,7 @@ use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
 use super::pages;
 use super::places::Places;
+use super::traffic::Traffic;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 use crate::token::Facts;
@@ -110,6 +111,8 @@ pub struct App {
     pub hls: Sessions,
     /// Who may begin to without naming a page.
     pub approvals: Approvals,
+    /// What was taken and answered.
+    pub traffic: Arc<Traffic>,
 }
 
 impl App {
@@ -125,12 +128,18 @@ impl App {
         let gate = Arc::new(gate);
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let verifier = Arc::clone(&gate);
+        let traffic = Arc::<Traffic>::default();
+        let counts = Arc::clone(&traffic);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
             let gate = Arc::clone(&verifier);
+            let counts = Arc::clone(&counts);
             runtime.spawn(async move {
                 let outcome = gate.admit(&asked.request, &asked.facts).await;
                 door::log(&asked.request, &asked.facts, outcome.as_ref());
+                let _ = outcome
+                    .as_ref()
+                    .inspect_err(|refusal| counts.refused(refusal));
                 reply_to.send(asked.verdict(outcome));
             });
         };
@@ -147,6 +156,7 @@ impl App {
             },
             hls: Sessions::default(),
             approvals: Approvals::default(),
+            traffic,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
         Ok(app)
@@ -177,7 +187,7 @@ impl App {
         peer: IpAddr,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let mut response = match framing::check(request.version(), request.headers()) {
+        let mut response = match framing::check(&request) {
             Ok(()) => self.route(peer, request).await,
             Err(what) => {
                 let mut response = text(StatusCode::BAD_REQUEST, what);
@@ -194,14 +204,7 @@ impl App {
     }
 
     async fn route(self: &Arc<Self>, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
-        let uri = request.uri();
-        if uri.scheme().is_some() || uri.authority().is_some() {
-            return text(
-                StatusCode::BAD_REQUEST,
-                "Send the path alone: this server is no proxy.\n",
-            );
-        }
-        match uri.path() {
+        match request.uri().path() {
             "/h5live/authstream"
             | "/h5live/authstream/"
             | "/h5live/authstream/stream.mp4"

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::tls::HTTP_2;
 use crate::hub::fanout::Socket;
 
 /// Both kinds in one type, so that an upgraded connection can be taken apart again.
@@ -19,6 +20,16 @@ pub enum Connection {
     Plain(TcpStream),
     /// HTTPS, its handshake done.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    /// Whether both sides have agreed on HTTP/2 (RFC 7301).
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(HTTP_2),
+        }
+    }
 }
 
 /// Takes the socket back from hyper, with what it has read past the request.

@@ -3,8 +3,10 @@
 pub mod admit;
 pub mod app;
 pub mod body;
+pub mod certificate;
 pub mod client_address;
 mod connection;
+mod conversation;
 pub mod facts;
 mod framing;
 pub mod h5live;
@@ -12,7 +14,11 @@ pub mod hls;
 pub mod listener;
 pub mod pages;
 pub mod places;
+mod proxy_protocol;
+pub mod redirect;
+pub mod side_listener;
 #[cfg(feature = "gst")]
 pub mod standalone;
 pub mod tls;
+pub mod traffic;
 pub mod viewer_key;

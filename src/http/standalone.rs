@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::admit::{Gate, KeySource, Lookup, OriginChoice};
 use super::app::App;
 use super::client_address::Nobody;
-use super::listener::{self, Limits};
+use super::listener::{self, Front, Limits};
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
 use crate::token::{Key, KeyLookup, Kid, Scope, StreamName, UnixSeconds};
@@ -113,6 +113,10 @@ pub fn open(
 impl Shared {
     fn open(address: SocketAddr, files: Option<TlsFiles>) -> Result<Self, ListenError> {
         let tls = files.as_ref().map(tls::from_files).transpose()?;
+        let front = Front {
+            tls: tls.map(|tls| tls.config),
+            ..Front::default()
+        };
         let runtime = runtime().map_err(ListenError::Threads)?;
         let bind = |error| ListenError::Bind { address, error };
         let _within = runtime.enter();
@@ -132,7 +136,7 @@ impl Shared {
         let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
             .map_err(ListenError::Threads)?;
         let (open, closed) = mpsc::channel();
-        let serving = listener::serve(socket, tls, Arc::clone(&app), Limits::default());
+        let serving = listener::serve(socket, front, Arc::clone(&app), Limits::default());
         let serving = async move {
             let _open = open;
             serving.await

@@ -17,7 +17,7 @@ pub mod websocket;
 pub mod wire;
 
 pub use feed::Feed;
-pub use registry::{Demand, Hub, PublishError, SubscribeError};
+pub use registry::{Counts, Demand, Hub, PublishError, SubscribeError};
 pub use source::{OriginName, Source};
 pub use stream::{Limits, Publisher};
 pub use subscription::Subscription;

@@ -1,6 +1,7 @@
 //! Which streams there are, who publishes them and how many watch.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::feed::Feed;
@@ -41,6 +42,16 @@ pub struct Hub {
     limits: Limits,
     streams: Mutex<HashMap<Source, Slot>>,
     demand: OnceLock<Arc<dyn Demand>>,
+    skips: AtomicU64,
+}
+
+/// How many there are at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Streams that somebody publishes.
+    pub published: usize,
+    /// Streams that somebody waits for and nobody publishes.
+    pub awaited: usize,
 }
 
 struct Slot {
@@ -56,6 +67,7 @@ impl Hub {
             limits,
             streams: Mutex::default(),
             demand: OnceLock::new(),
+            skips: AtomicU64::new(0),
         })
     }
 
@@ -123,6 +135,25 @@ impl Hub {
     /// How many subscribe to a source.
     pub fn viewers(&self, source: &Source) -> usize {
         self.lock().get(source).map_or(0, |slot| slot.viewers)
+    }
+
+    /// How many streams there are.
+    pub fn counts(&self) -> Counts {
+        let streams = self.lock();
+        let published = streams.values().filter(|slot| slot.published).count();
+        Counts {
+            published,
+            awaited: streams.len() - published,
+        }
+    }
+
+    /// How often subscribers have fallen behind and skipped to a keyframe.
+    pub fn skips(&self) -> u64 {
+        self.skips.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn skipped(&self) {
+        self.skips.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn unpublish(&self, stream: &Stream) {

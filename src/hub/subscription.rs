@@ -87,6 +87,7 @@ impl Subscription {
                 return Some(at);
             }
             self.skips += 1;
+            self.hub.skipped();
             self.position = Position::Waiting(at);
         }
         let Position::Waiting(from) = self.position else {

@@ -21,5 +21,5 @@ mod tap;
 mod watch;
 
 pub use schedule::Pace;
-pub use supervisor::{Settings, StartError, Supervisor};
+pub use supervisor::{Counters, Settings, StartError, Supervisor};
 pub use table::{OriginConfig, OriginError, Origins, SourceElement};

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,6 +66,18 @@ struct Inbox {
     notes: Mutex<Notes>,
     news: Condvar,
     left: Condvar,
+    counters: Counters,
+}
+
+/// What has happened so far; every field only grows, `pulls` apart.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Pulls at this moment.
+    pub pulls: AtomicUsize,
+    /// Pulls that were ever started.
+    pub started: AtomicU64,
+    /// Pulls that ended because their origin failed or fell silent, and those that could not start.
+    pub failed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -114,6 +127,11 @@ impl Supervisor {
             .name("h5live-origins".to_owned())
             .spawn(move || worker.run())?;
         Ok(Arc::new(Self { inbox, goodbye }))
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.inbox.counters
     }
 
     /// Stops all pulls and waits until they have left, for [`Settings::goodbye`] at most. Nothing is
@@ -193,6 +211,8 @@ impl Worker {
                     Action::Stop(id) => drop(self.pulls.remove(&id)),
                 }
             }
+            let pulls = &self.inbox.counters.pulls;
+            pulls.store(self.pulls.len(), Ordering::Relaxed);
         }
     }
 
@@ -215,10 +235,14 @@ impl Worker {
         match self.pull(id, &source) {
             Ok(pull) => {
                 tracing::info!(%source, "pulling");
+                let started = &self.inbox.counters.started;
+                started.fetch_add(1, Ordering::Relaxed);
                 self.pulls.insert(id, pull);
             }
             Err(reason) => {
                 tracing::error!(%source, reason, "can't pull");
+                let failed = &self.inbox.counters.failed;
+                failed.fetch_add(1, Ordering::Relaxed);
                 self.schedule.ended(id, false, random(), Instant::now());
                 self.schedule.gone();
             }
@@ -276,6 +300,10 @@ impl Worker {
 impl Reporter for Report {
     fn ended(&self, ending: &Ending, played: bool) {
         let source = &self.source;
+        if matches!(ending, Ending::Silence(_) | Ending::Failed(_)) {
+            let failed = &self.inbox.counters.failed;
+            failed.fetch_add(1, Ordering::Relaxed);
+        }
         match ending {
             Ending::Stopped => tracing::info!(%source, "not pulled any more"),
             Ending::Over => tracing::info!(%source, "the origin says that the stream is over"),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod hls;
+pub mod https;
 pub mod origin;
 pub mod playlist;
 pub mod process;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::form_urlencoded::Serializer;
 
-use super::process::{Process, accepts, free_port};
+use super::process::{Process, accepts, free_port, wait_until};
 
 /// How many ports are tried when another process takes the chosen one first.
 const ATTEMPTS: usize = 5;
@@ -28,6 +28,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// More lines of the configuration's section `[server]`.
     pub server: String,
+    /// More lines of the configuration's section `[tls]`.
+    pub https: String,
     /// More sections of the configuration, `[limits]` for one.
     pub more: String,
     /// More environment.
@@ -43,6 +45,7 @@ impl Default for Options {
             tls: false,
             certificate: None,
             server: String::new(),
+            https: String::new(),
             more: String::new(),
             environment: Vec::new(),
         }
@@ -116,6 +119,17 @@ impl Server {
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of a listener beside the doors, from the log's line that begins so: with port 0 in
+    /// its configuration, nobody else can take it first.
+    pub fn port_beside(&self, line: &str) -> u16 {
+        wait_until(line, || {
+            let log = self.log();
+            let (_, after) = log.split_once(line)?;
+            let address = after.split('/').next()?;
+            address.rsplit(':').next()?.parse().ok()
+        })
     }
 
     /// `http://127.0.0.1:PORT`, or https.
@@ -298,8 +312,8 @@ fn configure(directory: &Path, port: u16, options: &Options) {
         None => format!("self-signed = {}", options.tls),
     };
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n",
-        options.server
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n{}\n",
+        options.server, options.https
     );
     for (name, url) in &options.origins {
         text += &format!("[[origins]]\nname = \"{name}\"\nurl = \"{url}\"\n");

@@ -50,7 +50,9 @@ pub async fn open<B>(
         Ok(accept) => accept,
         Err(status) => return refuse(status),
     };
-    let verdict = admit(app, peer, &request).await;
+    let verdict = admit(app, peer, &request)
+        .await
+        .inspect_err(|refusal| app.traffic.refused(refusal));
     let upgrade = hyper::upgrade::on(&mut request);
     let app = Arc::clone(app);
     tokio::spawn(async move {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,7 +50,10 @@ pub async fn playlist<B>(app: &App, peer: IpAddr, request: &Request<B>) -> Respo
     let headers = request.headers();
     let mut response = match answer_playlist(app, peer, query, headers).await {
         Ok(response) => response,
-        Err(refusal) => refuse(&refusal),
+        Err(refusal) => {
+            app.traffic.refused(&refusal);
+            refuse(&refusal)
+        }
     };
     share(app, headers, &mut response);
     response
@@ -153,7 +157,9 @@ async fn enter(
         viewer,
         place,
     };
-    app.hls.begin(arrival, now).ok_or(Refusal::Full)
+    let session = app.hls.begin(arrival, now).ok_or(Refusal::Full)?;
+    app.traffic.hls_sessions.fetch_add(1, Ordering::Relaxed);
+    Ok(session)
 }
 
 async fn fetch(app: &App, peer: IpAddr, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
