@@ -8,6 +8,7 @@
 
 mod adapters;
 mod file_limit;
+pub(crate) mod store;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustls::ServerConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Limits, RecordsLocation, SelfSigned, SelfSignedError, Transport};
+use crate::config::{Config, Limits, SelfSigned, SelfSignedError, Transport};
 use crate::http::admit::Gate;
 use crate::http::app::{self, App};
 use crate::http::listener;
@@ -27,7 +28,7 @@ use crate::hub::fanout::Limits as FanoutLimits;
 use crate::hub::{self, Hub};
 use crate::issuer::{FailureLimits, Issuer};
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor};
-use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
+use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, RecordedKeys, Selection};
 
@@ -86,8 +87,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
 async fn serve(config: &Config) -> Result<(), ServeError> {
     let limits = &config.limits;
     let stop = stop_signal()?;
-    let RecordsLocation::Sqlite(path) = &config.records;
-    let records = Sqlite::open(path, &records_settings(limits)).await?;
+    let store = store::open(config, limits.records_connections).await?;
+    let records: Arc<dyn Records> = Arc::new(Cached::new(store, cache_settings(limits)));
     let tls = transport(config)?;
     // Before anything starts that would have to be stopped again.
     let bind = |error| ServeError::Bind {
@@ -100,7 +101,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let hub = Hub::new(hub_limits(limits));
     let supervisor = Supervisor::new(origins.clone(), &hub, pulls(limits))?;
     hub.set_demand(Arc::clone(&supervisor) as _);
-    let app = doors(config, &hub, origins, Arc::new(records.clone()))?;
+    let app = doors(config, &hub, origins, Arc::clone(&records))?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
@@ -195,10 +196,10 @@ fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-fn records_settings(limits: &Limits) -> SqliteSettings {
-    SqliteSettings {
-        connections: limits.records_connections,
-        timeout: limits.records_timeout,
+fn cache_settings(limits: &Limits) -> CacheSettings {
+    CacheSettings {
+        age: limits.records_cache_age,
+        entries: limits.records_cache_entries,
     }
 }
 

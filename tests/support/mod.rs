@@ -7,8 +7,10 @@
 pub mod hls;
 pub mod origin;
 pub mod playlist;
+pub mod postgres;
 pub mod process;
 pub mod publisher;
 pub mod raw;
 pub mod server;
+pub mod store;
 pub mod viewer;
