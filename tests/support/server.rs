@@ -26,6 +26,8 @@ pub struct Options {
     pub tls: bool,
     /// With `tls`: the files of a certificate and its key instead.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Where the records are, if not in a file beside the configuration.
+    pub records: Option<String>,
     /// More lines of the configuration's section `[server]`.
     pub server: String,
     /// More sections of the configuration, `[limits]` for one.
@@ -42,6 +44,7 @@ impl Default for Options {
             origins: Vec::new(),
             tls: false,
             certificate: None,
+            records: None,
             server: String::new(),
             more: String::new(),
             environment: Vec::new(),
@@ -241,6 +244,12 @@ impl Server {
         self.process.kill();
     }
 
+    /// One more of its environment, for the next [`Server::restart`].
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        let variable = (name.to_owned(), value.to_owned());
+        self.options.environment.push(variable);
+    }
+
     /// Starts it again on the same port with the same records, after ending it if it runs.
     pub fn restart(&mut self) {
         self.process.stop();
@@ -298,7 +307,8 @@ fn configure(directory: &Path, port: u16, options: &Options) {
         None => format!("self-signed = {}", options.tls),
     };
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n",
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"{}\"\n{}\n[tls]\n{tls}\n",
+        options.records.as_deref().unwrap_or("records.sqlite"),
         options.server
     );
     for (name, url) in &options.origins {
