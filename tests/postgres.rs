@@ -1,7 +1,7 @@
 //! What is PostgreSQL's own: servers that share one database, and the database going away.
 //!
-//! What holds for every store is in `records.rs` and `records_sealing.rs`. Not covered: TLS to the
-//! database, and a connection that is cut off without a word.
+//! What holds for every store is in `records.rs` and `records_sealing.rs`. Not covered: a connection
+//! that is cut off without a word.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -158,6 +158,43 @@ async fn without_the_database_known_keys_hold_up_to_their_age() {
         assert!(cached.key(scope, secret.kid()).await.unwrap().is_some());
     }
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_tls_the_database_has_to_prove_itself() {
+    let database = Database::new();
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("own.pem");
+    std::fs::copy(database.postgres.certificate(), &own).unwrap();
+    let other = directory.path().join("other.pem");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&other, made.cert.pem()).unwrap();
+    for (authority, believed) in [(own, true), (other, false)] {
+        let url = format!(
+            "{}?sslmode=verify-full&sslrootcert={}",
+            database.url(),
+            authority.display()
+        );
+        let url = PostgresUrl::parse(&url).unwrap();
+        let settings = support::store::settings(None);
+        match h5live::records::Postgres::open(&url, None, &settings).await {
+            Ok(_) => assert!(believed),
+            Err(OpenError::Database { reason, .. }) if !believed => {
+                assert!(reason.contains("certificate"), "{reason}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let encrypted = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+         WHERE ssl AND application_name = 'h5live-server' AND datname = current_database()";
+    let store = Store::Postgres(database);
+    let records = store.open().await;
+    let Store::Postgres(database) = &store else {
+        panic!("not PostgreSQL")
+    };
+    // Without a word about it too, where the database offers it.
+    assert_eq!(database.ask(encrypted), "t");
+    records.close().await;
 }
 
 fn remember(age: Duration) -> CacheSettings {

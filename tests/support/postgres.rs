@@ -1,7 +1,7 @@
-//! A real PostgreSQL on a free loopback port, with a password.
+//! A real PostgreSQL on a free loopback port, with a password, and TLS for those who want it.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +79,16 @@ impl Postgres {
             .output()
             .expect("initdb runs");
         assert!(output.status.success(), "initdb: {output:?}");
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        for (name, text) in [
+            ("server.crt", made.cert.pem()),
+            ("server.key", made.signing_key.serialize_pem()),
+        ] {
+            let path = data.join(name);
+            fs::write(&path, text).expect("a file can be written");
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+            programs.own(&path);
+        }
         let mut failure = String::new();
         for _ in 0..ATTEMPTS {
             let port = free_port();
@@ -109,6 +119,11 @@ impl Postgres {
     /// The same without the password.
     pub fn url_without_password(&self, database: &str) -> String {
         self.url(database).replace(&format!(":{PASSWORD}"), "")
+    }
+
+    /// The certificate that it shows; it is its own authority.
+    pub fn certificate(&self) -> PathBuf {
+        self.directory.path().join("data/server.crt")
     }
 
     /// Makes an empty database; its name.
@@ -175,6 +190,7 @@ fn start(programs: &Programs, directory: &Path, port: u16) -> Result<Process, St
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "fsync=off",
+        "ssl=on",
         "log_statement=all",
         &format!("port={port}"),
     ] {
