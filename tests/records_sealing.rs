@@ -8,6 +8,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use h5live::records::{MasterKey, OpenError, RecordsError, Registered};
@@ -164,5 +165,48 @@ fn a_server_seals_with_the_key_that_the_command_prints() {
         refused.contains("H5LIVE_MASTER_KEY: a master key is 32 bytes")
             && !refused.contains(&other[1..]),
         "{refused}"
+    );
+}
+
+#[test]
+fn a_master_key_in_a_file_is_the_owners_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, file) = (
+        directory.path().join("h5live.toml"),
+        directory.path().join("h5live.master"),
+    );
+    fs::write(
+        &config,
+        "[server]\nrecords = \"r.sqlite\"\nmaster-key-file = \"h5live.master\"\n",
+    )
+    .unwrap();
+    let run = |environment: Option<&str>| {
+        let mut command = program();
+        command.args(["account", "add", "--orga", "ABCDE", "--config"]);
+        command.arg(&config).env_remove("H5LIVE_MASTER_KEY");
+        command.envs(environment.map(|key| ("H5LIVE_MASTER_KEY", key)));
+        let output = command.output().unwrap();
+        (output.status.success(), text(&output))
+    };
+    let (done, said) = run(None);
+    assert!(
+        !done && said.contains("h5live.master: cannot be read"),
+        "{said}"
+    );
+    let master_key = master(1).reveal();
+    fs::write(&file, format!("{master_key}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let (done, said) = run(None);
+    assert!(!done && said.contains("chmod 600"), "{said}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let (done, said) = run(Some(&master_key));
+    assert!(!done && said.contains("keep one of them"), "{said}");
+    let (done, said) = run(None);
+    assert!(done && said.contains("api-key: "), "{said}");
+    fs::write(&file, "no master key\n").unwrap();
+    let (done, said) = run(None);
+    assert!(
+        !done && said.contains("32 bytes in base64") && !said.contains("no master key"),
+        "{said}"
     );
 }
