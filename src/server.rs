@@ -11,6 +11,7 @@ mod exposition;
 mod file_limit;
 mod metrics;
 mod side_doors;
+pub(crate) mod store;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,9 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{
-    self, Config, Embedded, Limits, RecordsLocation, SelfSigned, SelfSignedError, Transport,
-};
+use crate::config::{self, Config, Embedded, Limits, SelfSigned, SelfSignedError, Transport};
 use crate::http::admit::Gate;
 use crate::http::app::{self, App};
 use crate::http::listener::{self, Front};
@@ -32,7 +31,7 @@ use crate::hub::fanout::Limits as FanoutLimits;
 use crate::hub::{self, Hub, OriginName};
 use crate::issuer::{FailureLimits, Issuer};
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
-use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
+use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Pulls, RecordedKeys, Selection};
 use metrics::Metrics;
@@ -103,8 +102,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
 async fn serve(config: &Config) -> Result<(), ServeError> {
     let limits = &config.limits;
     let stop = stop_signal()?;
-    let RecordsLocation::Sqlite(path) = &config.records;
-    let records = Sqlite::open(path, &records_settings(limits)).await?;
+    let store = store::open(config, limits.records_connections).await?;
+    let records: Arc<dyn Records> = Arc::new(Cached::new(store, cache_settings(limits)));
     let tls = transport(config)?;
     // Before anything starts that would have to be stopped again.
     let bind = |error| ServeError::Bind {
@@ -124,7 +123,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         supervisor: Arc::clone(&supervisor),
         embedded: OriginName::new(config::EMBEDDED),
     }));
-    let app = doors(config, &hub, Arc::new(records.clone()))?;
+    let app = doors(config, &hub, Arc::clone(&records))?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
@@ -269,10 +268,10 @@ fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-fn records_settings(limits: &Limits) -> SqliteSettings {
-    SqliteSettings {
-        connections: limits.records_connections,
-        timeout: limits.records_timeout,
+fn cache_settings(limits: &Limits) -> CacheSettings {
+    CacheSettings {
+        age: limits.records_cache_age,
+        entries: limits.records_cache_entries,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use h5live::records::{ApiKeyHash, Records, Sqlite, SqliteSettings};
+use h5live::records::{ApiKeyHash, Records, Sqlite, StoreSettings};
 use h5live::token::{
     Denial, Facts, Grant, Host, KeyLookup, Orga, Parameters, Presented, Query, Scope, Secret,
     StreamName, UnixSeconds,
@@ -96,9 +96,10 @@ impl Place {
     }
 
     async fn records(&self) -> Sqlite {
-        let settings = SqliteSettings {
+        let settings = StoreSettings {
             connections: 1,
             timeout: Duration::from_secs(30),
+            master_key: None,
         };
         Sqlite::open(&self.path("r.sqlite"), &settings)
             .await

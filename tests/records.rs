@@ -1,65 +1,20 @@
-//! The records, against their interface: what holds for SQLite must hold for every other store.
+//! The records, against their interface: what holds for SQLite holds for PostgreSQL.
 //!
-//! Does not cover `kill -9` in the middle of a write, nor a full or read-only disk.
+//! Does not cover `kill -9` in the middle of a write, nor a full or read-only disk; what is one store's
+//! own is in `records_files.rs` and `postgres.rs`.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use h5live::records::{
-    ApiKey, ApiKeyHash, Created, NewAccount, OpenError, Records, RecordsError, Registered, Sqlite,
-    SqliteSettings, look_up,
-};
-use h5live::token::{Key, KeyLookup, Kid, Orga, Scope, Secret, StreamName, UnixSeconds};
-
-const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+use h5live::records::{ApiKey, ApiKeyHash, Created, NewAccount, RecordsError, Registered, look_up};
+use h5live::token::{KeyLookup, Scope};
+use support::store::{NOW, Store, key, orga, stream};
 
 /// Two secrets with one kid: found by trying, and checked below.
 const SAME_KID: [&str; 2] = ["colliding secret 51632", "colliding secret 55291"];
-
-/// A fresh store for each test, and how to open it once more.
-struct Store {
-    directory: tempfile::TempDir,
-}
-
-impl Store {
-    fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("records.sqlite")
-    }
-
-    async fn open(&self) -> Arc<dyn Records> {
-        Arc::new(open(&self.path()).await.unwrap())
-    }
-}
-
-async fn open(path: &Path) -> Result<Sqlite, OpenError> {
-    let settings = SqliteSettings {
-        connections: 2,
-        timeout: Duration::from_secs(30),
-    };
-    Sqlite::open(path, &settings).await
-}
-
-fn stream(name: &str) -> Scope {
-    Scope::Stream(StreamName::parse(name).unwrap())
-}
-
-fn orga(hash: &str) -> Orga {
-    Orga::parse(hash).unwrap()
-}
-
-fn key(secret: &str) -> Key {
-    Secret::new(secret).unwrap().key()
-}
 
 fn account(hash: &str, api_key: &ApiKey, secret: &str) -> NewAccount {
     NewAccount {
@@ -70,9 +25,38 @@ fn account(hash: &str, api_key: &ApiKey, secret: &str) -> NewAccount {
     }
 }
 
-#[tokio::test]
-async fn an_api_key_leads_to_its_organisation_only() {
-    let store = Store::new();
+/// Each of these is a test over each store.
+macro_rules! over_both_stores {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(super::Store::sqlite()).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(super::Store::postgres()).await;
+            })*
+        }
+    };
+}
+
+over_both_stores! {
+    an_api_key_leads_to_its_organisation_only
+    a_further_api_key_leaves_the_organisation_as_it_was
+    the_same_secret_again_changes_nothing
+    another_secret_makes_the_old_one_void_at_once
+    a_scope_has_its_own_secret
+    a_secret_with_the_kid_of_the_live_one_is_refused
+    a_revoked_secret_is_not_accepted_again
+    what_was_answered_is_there_after_a_restart
+    two_handles_at_once_lose_nothing
+}
+
+async fn an_api_key_leads_to_its_organisation_only(store: Store) {
     let records = store.open().await;
     let (a, b) = (ApiKey::of_random([1; 32]), ApiKey::of_random([2; 32]));
     let made = records
@@ -98,9 +82,7 @@ async fn an_api_key_leads_to_its_organisation_only() {
     }
 }
 
-#[tokio::test]
-async fn a_further_api_key_leaves_the_organisation_as_it_was() {
-    let store = Store::new();
+async fn a_further_api_key_leaves_the_organisation_as_it_was(store: Store) {
     let records = store.open().await;
     let (first, second) = (ApiKey::of_random([1; 32]), ApiKey::of_random([2; 32]));
     records
@@ -125,9 +107,7 @@ async fn a_further_api_key_leaves_the_organisation_as_it_was() {
     assert!(current.same_secret(&key("secret of orga AAA")));
 }
 
-#[tokio::test]
-async fn the_same_secret_again_changes_nothing() {
-    let store = Store::new();
+async fn the_same_secret_again_changes_nothing(store: Store) {
     let records = store.open().await;
     let (scope, secret) = (stream("AAA-one"), key("the first secret"));
     assert!(records.current_key(&scope).await.unwrap().is_none());
@@ -143,9 +123,7 @@ async fn the_same_secret_again_changes_nothing() {
     assert_eq!((found.kid(), found.revision()), (secret.kid(), 1));
 }
 
-#[tokio::test]
-async fn another_secret_makes_the_old_one_void_at_once() {
-    let store = Store::new();
+async fn another_secret_makes_the_old_one_void_at_once(store: Store) {
     let records = store.open().await;
     let scope = stream("AAA-one");
     let (old, new) = (key("the first secret"), key("the second secret"));
@@ -163,9 +141,7 @@ async fn another_secret_makes_the_old_one_void_at_once() {
     );
 }
 
-#[tokio::test]
-async fn a_scope_has_its_own_secret() {
-    let store = Store::new();
+async fn a_scope_has_its_own_secret(store: Store) {
     let records = store.open().await;
     let secret = key("one secret for two");
     records
@@ -190,9 +166,7 @@ async fn a_scope_has_its_own_secret() {
     assert!(matches!(found, KeyLookup::Found(key) if key.same_secret(&secret)));
 }
 
-#[tokio::test]
-async fn a_secret_with_the_kid_of_the_live_one_is_refused() {
-    let store = Store::new();
+async fn a_secret_with_the_kid_of_the_live_one_is_refused(store: Store) {
     let records = store.open().await;
     let [a, b] = SAME_KID.map(key);
     assert_eq!(a.kid(), b.kid());
@@ -212,9 +186,7 @@ async fn a_secret_with_the_kid_of_the_live_one_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn a_revoked_secret_is_not_accepted_again() {
-    let store = Store::new();
+async fn a_revoked_secret_is_not_accepted_again(store: Store) {
     let records = store.open().await;
     let scope = stream("AAA-one");
     let (revoked, next) = (key("the first secret"), key("the second secret"));
@@ -238,9 +210,7 @@ async fn a_revoked_secret_is_not_accepted_again() {
     assert_eq!(elsewhere, Ok(Registered::First(1)));
 }
 
-#[tokio::test]
-async fn what_was_answered_is_there_after_a_restart() {
-    let store = Store::new();
+async fn what_was_answered_is_there_after_a_restart(store: Store) {
     let api_key = ApiKey::of_random([1; 32]);
     let secret = key("the first secret");
     {
@@ -264,9 +234,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(again, Ok(Registered::Unchanged(1)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_handles_at_once_lose_nothing() {
-    let store = Store::new();
+async fn two_handles_at_once_lose_nothing(store: Store) {
     // Both make the tables.
     let (a, b) = tokio::join!(store.open(), store.open());
     let mut writers = tokio::task::JoinSet::new();
@@ -291,72 +259,6 @@ async fn two_handles_at_once_lose_nothing() {
     let (seen_by_a, seen_by_b) = (seen_by_a.unwrap(), seen_by_b.unwrap());
     assert!(seen_by_a.same_secret(&seen_by_b));
     assert_eq!((seen_by_a.revision(), seen_by_b.revision()), (20, 20));
-}
-
-#[tokio::test]
-async fn the_files_are_the_owners_alone_and_hold_no_secret() {
-    let store = Store::new();
-    let records = open(&store.path()).await.unwrap();
-    let api_key = ApiKey::of_random([1; 32]);
-    records
-        .create_account(&account("AAA", &api_key, "secret of orga AAA"))
-        .await
-        .unwrap();
-    records
-        .register(&stream("AAA-one"), &key("the first secret"), NOW)
-        .await
-        .unwrap();
-    let mut files = 0;
-    for entry in std::fs::read_dir(store.directory.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{}", path.display());
-        let bytes = std::fs::read(&path).unwrap();
-        for secret in ["secret of orga AAA", "the first secret", api_key.reveal()] {
-            let found = bytes
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes());
-            assert!(!found, "a secret stands in {}", path.display());
-        }
-        files += 1;
-    }
-    assert!(files >= 2, "the write-ahead log was looked at as well");
-    records.close().await;
-    assert!(matches!(
-        records.orga_of(&api_key.hash()).await,
-        Err(RecordsError::Unavailable(_))
-    ));
-    let looked_up = look_up(&records, &stream("AAA-one"), Kid([0; 4])).await;
-    assert!(matches!(looked_up, KeyLookup::Unavailable));
-}
-
-#[tokio::test]
-async fn a_file_that_others_may_read_is_refused() {
-    let store = Store::new();
-    open(&store.path()).await.unwrap().close().await;
-    std::fs::set_permissions(store.path(), PermissionsExt::from_mode(0o640)).unwrap();
-    let refused = open(&store.path()).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Mode { mode: 0o640, .. }));
-    assert!(refused.to_string().contains("chmod 600"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_file_of_another_kind_is_refused_and_left_alone() {
-    let store = Store::new();
-    std::fs::write(
-        store.path(),
-        "these are not the records of a server, whoever says so",
-    )
-    .unwrap();
-    std::fs::set_permissions(store.path(), PermissionsExt::from_mode(0o600)).unwrap();
-    let before = std::fs::read(store.path()).unwrap();
-    assert!(matches!(
-        open(&store.path()).await,
-        Err(OpenError::Database { .. })
-    ));
-    assert_eq!(std::fs::read(store.path()).unwrap(), before);
-    let nowhere = store.directory.path().join("no/such/directory");
-    assert!(matches!(open(&nowhere).await, Err(OpenError::File { .. })));
 }
 
 #[test]

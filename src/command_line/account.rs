@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 
 use super::{Failure, load, print, random, secret_file, tell};
-use crate::config::RecordsLocation;
-use crate::records::{ApiKey, Created, NewAccount, Records, Sqlite, SqliteSettings};
+use crate::records::{ApiKey, Created, NewAccount};
+use crate::server::store;
 use crate::token::{Orga, Secret, UnixSeconds};
 
 #[derive(Args)]
@@ -41,11 +41,6 @@ pub(super) struct Add {
 
 pub(super) fn add(add: &Add, now: UnixSeconds) -> Result<(), Failure> {
     let config = load(&add.config)?;
-    let RecordsLocation::Sqlite(path) = &config.records;
-    let settings = SqliteSettings {
-        connections: 1,
-        timeout: config.limits.records_timeout,
-    };
     let api_key = ApiKey::of_random(random()?);
     let orga_secret = URL_SAFE_NO_PAD.encode(random()?);
     let account = NewAccount {
@@ -62,7 +57,7 @@ pub(super) fn add(add: &Add, now: UnixSeconds) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     let created = runtime.block_on(async {
-        let records = Sqlite::open(path, &settings).await?;
+        let records = store::open(&config, 1).await?;
         let created = records.create_account(&account).await?;
         records.close().await;
         Ok::<_, Failure>(created)

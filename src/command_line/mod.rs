@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, RecordsLocation, Transport};
+use crate::records::MasterKey;
 use crate::token::UnixSeconds;
 
 #[derive(Parser)]
@@ -60,6 +61,15 @@ token, secret or API key is ever logged.")]
     Account(AccountCommand),
     /// Make a token from a secret, without a server
     Mint(mint::Mint),
+    /// Print a new master key, to seal the records' signing keys with
+    #[command(after_help = "\
+Example:
+  (umask 077; h5live-server master-key > h5live.master)
+
+Then set server.master-key-file = \"h5live.master\", or H5LIVE_MASTER_KEY to what was printed. Keys that
+are there are sealed when the server starts; without this master key nothing opens them again, so keep
+a copy in another place than the records'. `openssl rand -base64 32` makes one as well.")]
+    MasterKey,
     /// Read a configuration, say what it comes to or what is wrong, and start nothing
     #[command(after_help = "\
 Example:
@@ -93,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve(&config),
         Command::Account(AccountCommand::Add(add)) => account::add(&add, now()),
         Command::Mint(mint) => mint::mint(&mint, now()),
+        Command::MasterKey => random().and_then(|key| print(&MasterKey::of_random(key).reveal())),
         Command::CheckConfig { file } => check_config(&file),
     };
     match outcome {
@@ -125,9 +136,12 @@ fn check_config(file: &std::path::Path) -> Result<(), Failure> {
         Transport::TlsFiles { certificate, .. } => format!("TLS with {}", certificate.display()),
         Transport::TlsSelfSigned => "TLS with a self-signed certificate".to_owned(),
     };
-    let RecordsLocation::Sqlite(records) = &config.records;
+    let records = match &config.records {
+        RecordsLocation::Sqlite(path) => path.display().to_string(),
+        RecordsLocation::Postgres { url, .. } => url.to_string(),
+    };
     print(&format!("listens on: {}, {transport}", config.listen))?;
-    print(&format!("records: {}", records.display()))?;
+    print(&format!("records: {records}"))?;
     for origin in &config.origins {
         print(&format!("origin {}: {}", origin.name, origin.url))?;
     }

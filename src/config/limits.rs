@@ -44,6 +44,12 @@ pub struct Limits {
     pub records_connections: u32,
     /// `records-timeout`: how long an answer of the records is waited for. Default 5 s.
     pub records_timeout: Duration,
+    /// `records-cache-age`: for so long a key is good that was read from the records, should they be out
+    /// of reach; half as long it is used without asking again where others' changes are heard. Default
+    /// 60 s; zero: keys are not remembered.
+    pub records_cache_age: Duration,
+    /// `records-cache-entries`: keys that are remembered. Default 10,000.
+    pub records_cache_entries: usize,
     /// `api-failures`: refused API requests that one address, and one API key, may make in a row
     /// before 429. Default 20.
     pub api_failures: u64,
@@ -72,6 +78,8 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(5),
             records_connections: 4,
             records_timeout: Duration::from_secs(5),
+            records_cache_age: Duration::from_secs(60),
+            records_cache_entries: 10_000,
             api_failures: 20,
             api_failure_recovery_seconds: 3,
             api_failure_entries: 10_000,
@@ -156,6 +164,18 @@ impl Limits {
                 default.records_timeout,
                 instant,
                 minute,
+            )?,
+            records_cache_age: section.duration(
+                "records-cache-age",
+                default.records_cache_age,
+                Duration::ZERO,
+                hour,
+            )?,
+            records_cache_entries: section.count(
+                "records-cache-entries",
+                default.records_cache_entries,
+                16,
+                1_000_000,
             )?,
             api_failures: section.count("api-failures", default.api_failures, 1, 100_000)?,
             api_failure_recovery_seconds: section.whole_seconds(

@@ -23,6 +23,7 @@ pub use self_signed::{SelfSigned, SelfSignedError};
 pub use tls::{Https, Transport};
 
 use crate::origin::{OriginConfig, Origins};
+use crate::records::PostgresUrl;
 use section::Section;
 
 /// What the server is told at its start, with every value parsed.
@@ -36,6 +37,8 @@ pub struct Config {
     pub https: Https,
     /// `server.records`: where accounts and signing keys are kept. Default `h5live.sqlite`.
     pub records: RecordsLocation,
+    /// `server.master-key-file`: what signing keys are sealed with. Default: none.
+    pub master_key_file: Option<PathBuf>,
     /// `server.trusted-proxies`: peers whose `X-Forwarded-For` is believed. Default: none.
     pub trusted_proxies: Networks,
     /// `server.proxy-protocol`: trusted proxies begin each connection with a PROXY header, version 1
@@ -62,6 +65,13 @@ pub struct Config {
 pub enum RecordsLocation {
     /// An SQLite file, which is created where there is none.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which servers may share.
+    Postgres {
+        /// Where it is, perhaps with the password.
+        url: PostgresUrl,
+        /// `server.records-password-file`: holds the password, where the URL does not.
+        password_file: Option<PathBuf>,
+    },
 }
 
 /// Why a configuration was refused.
@@ -128,6 +138,8 @@ impl Config {
         let records = server
             .parsed("records", |text| records_location(text, directory))?
             .unwrap_or_else(|| RecordsLocation::Sqlite(directory.join("h5live.sqlite")));
+        let records = with_password_file(records, &mut server, directory)?;
+        let master_key_file = server.text("master-key-file")?;
         let trusted_proxies =
             Networks::from(server.parsed_list("trusted-proxies", Network::parse)?);
         let proxy_protocol = server.flag("proxy-protocol")?.unwrap_or(false);
@@ -172,6 +184,7 @@ impl Config {
             transport,
             https,
             records,
+            master_key_file: master_key_file.map(|path| directory.join(path)),
             trusted_proxies,
             proxy_protocol,
             page_origins,
@@ -191,14 +204,42 @@ fn address(text: &str, example: &str) -> Result<SocketAddr, String> {
 
 fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {
     if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        return Err("PostgreSQL is not supported yet. Write the path of an SQLite file.".into());
+        let url = PostgresUrl::parse(text).map_err(|error| error.to_string())?;
+        return Ok(RecordsLocation::Postgres {
+            url,
+            password_file: None,
+        });
     }
     let path = text.strip_prefix("sqlite://").unwrap_or(text);
     if path.contains("://") {
-        return Err("this kind of URL is not known. Write a path, or sqlite:// and a path.".into());
+        return Err("this kind of URL is not known. Write a path, sqlite:// and a path, or postgres:// and a database.".into());
     }
     if path.is_empty() || path.contains(['\0', '?', '#']) || path.starts_with(':') {
         return Err("this is not the path of a file. Write e.g. \"h5live.sqlite\".".into());
     }
     Ok(RecordsLocation::Sqlite(directory.join(path)))
+}
+
+fn with_password_file(
+    mut records: RecordsLocation,
+    server: &mut Section,
+    directory: &Path,
+) -> Result<RecordsLocation, ConfigError> {
+    const KEY: &str = "records-password-file";
+    let Some(path) = server.text(KEY)? else {
+        return Ok(records);
+    };
+    let problem = match &mut records {
+        RecordsLocation::Sqlite(_) => {
+            "is for PostgreSQL. Remove it, or name a database in records."
+        }
+        RecordsLocation::Postgres { url, .. } if url.has_password() => {
+            "is given beside a password in records. Keep one of the two."
+        }
+        RecordsLocation::Postgres { password_file, .. } => {
+            *password_file = Some(directory.join(path));
+            return Ok(records);
+        }
+    };
+    Err(server.wrong(KEY, problem))
 }

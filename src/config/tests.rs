@@ -105,8 +105,16 @@ fn every_refusal_names_the_key() {
             "server.listen: 0.0.0.0:80 is not a loopback",
         ),
         (
-            "[server]\nrecords = \"postgres://u:p@h/db\"",
-            "server.records: PostgreSQL is not supported yet",
+            "[server]\nrecords = \"postgres://u:p@h\"",
+            "server.records: this URL names no database",
+        ),
+        (
+            "[server]\nrecords-password-file = \"p\"",
+            "server.records-password-file: is for PostgreSQL",
+        ),
+        (
+            "[server]\nrecords = \"postgres://u:p@h/db\"\nrecords-password-file = \"p\"",
+            "server.records-password-file: is given beside a password",
         ),
         (
             "[server]\nrecords = \"mysql://h/db\"",
@@ -266,7 +274,7 @@ fn every_refusal_names_the_key() {
 
 #[test]
 fn no_refusal_shows_a_password_or_a_foreign_file() {
-    let message = parse("[server]\nrecords = \"postgres://u:sesame@h/db\"")
+    let message = parse("[server]\nrecords = \"postgres://u:sesame@h/db?x=sesame\"")
         .unwrap_err()
         .to_string();
     assert!(!message.contains("sesame"), "{message}");
@@ -277,6 +285,22 @@ fn no_refusal_shows_a_password_or_a_foreign_file() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn a_databases_password_is_not_shown() {
+    let config = parse("[server]\nrecords = \"postgres://u:sesame@h/db\"").unwrap();
+    assert!(!format!("{config:?}").contains("sesame"));
+    let config = parse(
+        "[server]\nrecords = \"postgres://u@h/db\"\nrecords-password-file = \"p\"\n\
+         master-key-file = \"m\"",
+    )
+    .unwrap();
+    let RecordsLocation::Postgres { password_file, .. } = config.records else {
+        panic!("not PostgreSQL")
+    };
+    assert_eq!(password_file, Some("/etc/h5live/p".into()));
+    assert_eq!(config.master_key_file, Some("/etc/h5live/m".into()));
 }
 
 #[test]

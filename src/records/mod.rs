@@ -1,14 +1,33 @@
 //! Accounts and signing keys, behind one interface.
 //!
-//! No secret and no API key is kept: of a secret its signing key, of an API key its hash.
+//! No secret and no API key is kept: of a secret its signing key, which may be sealed, of an API key
+//! its hash.
 
 mod api_key;
+mod cached;
+mod change;
+mod error;
+mod postgres;
+pub mod private_file;
+mod sealed;
 mod sqlite;
+mod store;
+mod tables;
 
 use std::pin::Pin;
 
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType};
+use tokio::sync::broadcast;
+
 pub use api_key::{ApiKey, ApiKeyHash};
-pub use sqlite::{OpenError, Sqlite, SqliteSettings};
+pub use cached::{CacheSettings, Cached};
+pub use change::Change;
+pub use error::{OpenError, RecordsError};
+pub use postgres::{Postgres, PostgresUrl, PostgresUrlError};
+pub use sealed::{MasterKey, MasterKeyError};
+pub use sqlite::Sqlite;
+pub use store::StoreSettings;
 
 use crate::token::{Key, KeyLookup, Kid, Orga, Scope, UnixSeconds};
 
@@ -49,21 +68,16 @@ pub enum Registered {
     Replaced(u64),
 }
 
-/// Why the records refuse, or cannot answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordsError {
-    /// The store cannot be reached, is busy for too long, or holds something unreadable.
-    #[error(
-        "the records cannot be used now ({0}); try again, and look at the server's disk if it stays so"
-    )]
-    Unavailable(String),
-    /// The secret was revoked for this scope.
-    #[error("this secret was revoked and is not accepted again; choose another one")]
-    Revoked,
-    /// The live secret of the scope is another one with the same kid, so a token could not say which
-    /// of them it was made with.
-    #[error("this secret cannot be told apart from the one that it replaces; choose another one")]
-    SameKid,
+impl Registered {
+    /// The revision that holds now.
+    #[must_use]
+    pub fn revision(self) -> u64 {
+        match self {
+            Self::First(revision) | Self::Unchanged(revision) | Self::Replaced(revision) => {
+                revision
+            }
+        }
+    }
 }
 
 /// Where accounts and signing keys are kept. Whatever has been answered is durable.
@@ -105,6 +119,16 @@ pub trait Records: Send + Sync {
         scope: &'a Scope,
         kid: Kid,
     ) -> Future<'a, Result<Option<Key>, RecordsError>>;
+
+    /// What changes from now on, by whomever as far as this store hears it.
+    fn changes(&self) -> broadcast::Receiver<Change>;
+
+    /// Whether all that others change is heard at the moment, so that what was read stays true until a
+    /// [`Change`] says otherwise.
+    fn hears_others(&self) -> bool;
+
+    /// Waits for running statements, in bounded time, and lets the database go.
+    fn close(&self) -> Future<'_, ()>;
 }
 
 /// [`Records::key`] in the verifier's terms: what cannot be read is unavailable, never unknown.
@@ -114,4 +138,22 @@ pub async fn look_up(records: &dyn Records, scope: &Scope, kid: Kid) -> KeyLooku
         Ok(None) => KeyLookup::Unknown,
         Err(_) => KeyLookup::Unavailable,
     }
+}
+
+fn migrations(versions: &'static [(i64, &str, &str)]) -> Vec<Migration> {
+    let migration = |(version, description, sql): &(i64, &'static str, &'static str)| {
+        let sql = sql.into_sql_str();
+        Migration::new(
+            *version,
+            (*description).into(),
+            MigrationType::Simple,
+            sql,
+            false,
+        )
+    };
+    versions.iter().map(migration).collect()
+}
+
+fn unreadable(what: &str) -> RecordsError {
+    RecordsError::Unavailable(format!("{what} in them cannot be read"))
 }

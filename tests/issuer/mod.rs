@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h5live::issuer::{FailureLimits, Issuer};
-use h5live::records::{ApiKey, NewAccount, Records, Sqlite, SqliteSettings, look_up};
+use h5live::records::{ApiKey, NewAccount, Records, Sqlite, StoreSettings, look_up};
 use h5live::token::{
     Denial, Facts, Grant, Host, Orga, Parameters, Presented, Query, Secret, StreamName, UnixSeconds,
 };
@@ -67,9 +67,10 @@ impl Api {
 
     pub async fn with(limits: FailureLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings = SqliteSettings {
+        let settings = StoreSettings {
             connections: 2,
             timeout: Duration::from_secs(30),
+            master_key: None,
         };
         let records = Sqlite::open(&directory.path().join("r.sqlite"), &settings)
             .await

@@ -26,6 +26,8 @@ pub struct Options {
     pub tls: bool,
     /// With `tls`: the files of a certificate and its key instead.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Where the records are, if not in a file beside the configuration.
+    pub records: Option<String>,
     /// More lines of the configuration's section `[server]`.
     pub server: String,
     /// More lines of the configuration's section `[tls]`.
@@ -44,6 +46,7 @@ impl Default for Options {
             origins: Vec::new(),
             tls: false,
             certificate: None,
+            records: None,
             server: String::new(),
             https: String::new(),
             more: String::new(),
@@ -255,6 +258,12 @@ impl Server {
         self.process.kill();
     }
 
+    /// One more of its environment, for the next [`Server::restart`].
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        let variable = (name.to_owned(), value.to_owned());
+        self.options.environment.push(variable);
+    }
+
     /// Starts it again on the same port with the same records, after ending it if it runs.
     pub fn restart(&mut self) {
         self.process.stop();
@@ -312,8 +321,10 @@ fn configure(directory: &Path, port: u16, options: &Options) {
         None => format!("self-signed = {}", options.tls),
     };
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"records.sqlite\"\n{}\n[tls]\n{tls}\n{}\n",
-        options.server, options.https
+        "[server]\nlisten = \"127.0.0.1:{port}\"\nrecords = \"{}\"\n{}\n[tls]\n{tls}\n{}\n",
+        options.records.as_deref().unwrap_or("records.sqlite"),
+        options.server,
+        options.https
     );
     for (name, url) in &options.origins {
         text += &format!("[[origins]]\nname = \"{name}\"\nurl = \"{url}\"\n");
