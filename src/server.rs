@@ -215,6 +215,7 @@ fn listener_limits(limits: &Limits) -> listener::Limits {
         handshakes: limits.max_requests,
         patience: limits.handshake_timeout,
         head_bytes: limits.max_header_bytes,
+        stall: limits.stall_timeout,
         ..listener::Limits::default()
     }
 }

@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -16,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::app::App;
 use super::connection::Connection;
+use super::stalling::Stalling;
 
 /// Bounds of a listener.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Limits {
     /// The kernel's send buffer of a connection, in bytes: what a slow client may be behind before
     /// its session knows.
     pub send_buffer: usize,
+    /// How long a client may take nothing while there is something to send, before it is closed.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +43,7 @@ impl Default for Limits {
             patience: Duration::from_secs(10),
             head_bytes: 16 * 1024,
             send_buffer: 256 * 1024,
+            stall: Duration::from_secs(10),
         }
     }
 }
@@ -89,6 +95,23 @@ pub async fn serve(
     }
 }
 
+/// A connection's place among those that are no viewer's, or not yet.
+#[derive(Clone)]
+pub struct Handshake(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Handshake {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    /// The request's connection is a viewer's from now on, and its place is another's.
+    pub fn end<B>(request: &Request<B>) {
+        if let Some(Self(permit)) = request.extensions().get::<Self>() {
+            permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
 struct Accepted {
     tcp: TcpStream,
     peer: SocketAddr,
@@ -121,8 +144,10 @@ impl Accepted {
                 }
             }
         };
-        let service = service_fn(|request| {
+        let handshake = Handshake::new(permit);
+        let service = service_fn(|mut request: Request<Incoming>| {
             let app = Arc::clone(&app);
+            request.extensions_mut().insert(handshake.clone());
             async move { Ok::<_, Infallible>(app.answer(peer.ip(), request).await) }
         });
         let served = hyper::server::conn::http1::Builder::new()
@@ -130,10 +155,13 @@ impl Accepted {
             .header_read_timeout(limits.patience)
             .max_buf_size(limits.head_bytes)
             .max_headers(HEADERS)
-            .serve_connection(TokioIo::new(connection), service)
+            .serve_connection(
+                TokioIo::new(Stalling::new(connection, limits.stall)),
+                service,
+            )
             .with_upgrades()
             .await;
-        drop(permit);
+        drop(handshake);
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "the connection ended early");
         }

@@ -12,6 +12,7 @@ pub mod hls;
 pub mod listener;
 pub mod pages;
 pub mod places;
+mod stalling;
 #[cfg(feature = "gst")]
 pub mod standalone;
 pub mod tls;
