@@ -136,6 +136,7 @@ fn doors(
         clock: Arc::new(now),
         skew: config.clock_skew_seconds,
         page_origins: config.page_origins.clone(),
+        open: config.open_streams.clone(),
     };
     let limits = app::Limits {
         viewers: limits.max_viewers,

@@ -83,6 +83,7 @@ pub fn run(seconds: u64) {
         clock: Arc::new(ticket::now),
         skew: 0,
         page_origins: Vec::new(),
+        open: h5live::token::OpenStreams::default(),
     };
     let hub = Hub::new(h5live::hub::Limits::default());
     let limits = app::Limits::default();

@@ -19,6 +19,7 @@ pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 
 use crate::origin::OriginConfig;
+use crate::token::{OpenStream, OpenStreams};
 use section::Section;
 
 /// What the server is told at its start, with every value parsed.
@@ -38,6 +39,8 @@ pub struct Config {
     pub page_origins: Vec<String>,
     /// `server.clock-skew`: seconds for which a token is taken after its expiry. Default 0.
     pub clock_skew_seconds: u64,
+    /// `server.open-streams`: the streams that the open doors play without a token. Default: none.
+    pub open_streams: OpenStreams,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -144,6 +147,7 @@ impl Config {
             .map_or(Ok(Vec::new()), origins::pages)
             .map_err(|problem| server.wrong("page-origins", problem))?;
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
+        let open_streams = server.parsed_list("open-streams", open_stream)?;
         server.finish()?;
 
         let transport = transport(&mut root, listen, plain_http, directory)?;
@@ -157,10 +161,15 @@ impl Config {
             trusted_proxies,
             page_origins,
             clock_skew_seconds,
+            open_streams: open_streams.into_iter().collect(),
             limits,
             origins,
         })
     }
+}
+
+fn open_stream(text: &str) -> Result<OpenStream, String> {
+    OpenStream::parse(text).map_err(|error| format!("\"{text}\": {error}."))
 }
 
 fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {

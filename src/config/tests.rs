@@ -56,7 +56,8 @@ fn the_example_shows_every_key_and_its_default() {
 fn known_keys() -> Vec<String> {
     let origin = "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\nx = 1";
     let mut keys = Vec::new();
-    for text in ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1", origin] {
+    let sections = ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1"];
+    for text in sections.into_iter().chain([origin]) {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
             panic!("{text}")
         };
@@ -92,6 +93,10 @@ fn every_refusal_names_the_key() {
         (
             "[server]\nlisten = \"0.0.0.0:80\"",
             "server.listen: 0.0.0.0:80 is not a loopback",
+        ),
+        (
+            "[server]\nopen-streams = [\"PUBLIC-*\", \"*\"]",
+            "server.open-streams[1]: \"*\"",
         ),
         (
             "[server]\nrecords = \"postgres://u:p@h/db\"",

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::admit::Gate;
+use super::admit::{Door, Gate};
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::facts;
@@ -205,15 +205,31 @@ impl App {
             "/h5live/authstream"
             | "/h5live/authstream/"
             | "/h5live/authstream/stream.mp4"
-            | "/h5live/authstream.mp4" => door::open(self, peer, request).await,
-            "/h5live/authhttp/playlist.m3u8" => hls::playlist(self, peer, &request).await,
+            | "/h5live/authstream.mp4" => door::open(self, Door::Gated, peer, request).await,
+            "/h5live/stream"
+            | "/h5live/stream/"
+            | "/h5live/stream/stream.mp4"
+            | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
-            path => match (path.strip_prefix("/h5live/authhttp/"), pages::find(path)) {
-                (Some(below), _) => hls::media(self, peer, below, &request).await,
+            path => match (fetched(path), pages::find(path)) {
+                (Some((door, below)), _) => self.fetch(door, below, peer, &request).await,
                 (None, Some(page)) => pages::answer(request.method(), page),
                 (None, None) => text(StatusCode::NOT_FOUND, "There is nothing at this address.\n"),
             },
+        }
+    }
+
+    async fn fetch(
+        &self,
+        door: Door,
+        below: &str,
+        peer: IpAddr,
+        request: &Request<Incoming>,
+    ) -> Response<Body> {
+        match below {
+            "playlist.m3u8" => hls::playlist(self, door, peer, request).await,
+            below => hls::media(self, door, peer, below, request).await,
         }
     }
 
@@ -241,4 +257,13 @@ impl App {
         })
         .await
     }
+}
+
+/// The door of a path that is fetched, and what stands behind it.
+fn fetched(path: &str) -> Option<(Door, &str)> {
+    let gated = path.strip_prefix("/h5live/authhttp/");
+    let open = path.strip_prefix("/h5live/http/");
+    gated
+        .map(|below| (Door::Gated, below))
+        .or(open.map(|below| (Door::Open, below)))
 }

@@ -6,6 +6,7 @@ pub mod body;
 pub mod client_address;
 mod connection;
 pub mod facts;
+mod fetch;
 mod framing;
 pub mod h5live;
 pub mod hls;

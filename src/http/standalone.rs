@@ -16,7 +16,7 @@ use super::client_address::Nobody;
 use super::listener::{self, Limits};
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
-use crate::token::{Key, KeyLookup, Kid, Scope, StreamName, UnixSeconds};
+use crate::token::{Key, KeyLookup, Kid, OpenStreams, Scope, StreamName, UnixSeconds};
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -125,6 +125,7 @@ impl Shared {
             clock: Arc::new(now),
             skew: 0,
             page_origins: Vec::new(),
+            open: OpenStreams::default(),
         };
         let hostname = address.to_string();
         let hub = Hub::new(crate::hub::Limits::default());

@@ -131,7 +131,7 @@ impl Session {
     }
 
     fn play(&mut self) {
-        let Admission { grant, source } = &*self.admission;
+        let Admission { grant, source, .. } = &*self.admission;
         match self.hub.subscribe(grant, &source.origin) {
             Ok(subscription) => self.playing = Some(subscription),
             Err(_) => self.close(Refusal::Full.close_code(), Refusal::Full.reason()),
@@ -175,7 +175,8 @@ impl Session {
             self.asked = None;
             self.say(&awaited.1.abort("superseded"));
         }
-        match ViewerRequest::update(&update.stream, update.url, update.parameters) {
+        let door = self.admission.door;
+        match ViewerRequest::update(door, &update.stream, update.url, update.parameters) {
             Ok(request) => {
                 self.requests += 1;
                 self.awaited = Some(Box::new((self.requests, update.echo)));
