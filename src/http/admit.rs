@@ -63,6 +63,8 @@ pub struct Flags {
     pub paused: bool,
     /// Validate, then close.
     pub check_and_close: bool,
+    /// Send what is said about the stream, and nothing of it.
+    pub metadata_only: bool,
 }
 
 /// Why a viewer is not let in.
@@ -212,6 +214,7 @@ impl Flags {
         Self {
             paused: has("paused"),
             check_and_close: has("checkandclose"),
+            metadata_only: has("metastreamonly"),
         }
     }
 }

@@ -157,6 +157,7 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
             facts,
             place,
             paused: wanted.flags.paused,
+            metadata_only: wanted.flags.metadata_only,
         }))
     }))
 }
