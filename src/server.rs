@@ -159,8 +159,9 @@ fn doors(
 /// 4503 to every viewer, and time to take it.
 async fn drain(app: &App, patience: Duration) {
     app.fanout.stop(patience);
+    app.downloads.end(|_| true);
     let until = Instant::now() + patience;
-    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed);
+    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed) + app.downloads.count();
     while viewers() > 0 && Instant::now() < until {
         tokio::time::sleep(DRAIN_STEP).await;
     }

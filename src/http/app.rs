@@ -23,6 +23,7 @@ use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
 use super::pages;
 use super::places::Places;
+use super::progressive::{self, Downloads};
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 use crate::token::Facts;
@@ -110,6 +111,8 @@ pub struct App {
     pub hls: Sessions,
     /// Who may begin to without naming a page.
     pub approvals: Approvals,
+    /// Who plays by one response that lasts.
+    pub downloads: Downloads,
 }
 
 impl App {
@@ -147,6 +150,7 @@ impl App {
             },
             hls: Sessions::default(),
             approvals: Approvals::default(),
+            downloads: Downloads::default(),
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
         Ok(app)
@@ -229,6 +233,7 @@ impl App {
     ) -> Response<Body> {
         match below {
             "playlist.m3u8" => hls::playlist(self, door, peer, request).await,
+            "stream.mp4" => progressive::stream(self, door, peer, request).await,
             below => hls::media(self, door, peer, below, request).await,
         }
     }

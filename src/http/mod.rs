@@ -13,6 +13,7 @@ pub mod hls;
 pub mod listener;
 pub mod pages;
 pub mod places;
+pub mod progressive;
 mod stalling;
 #[cfg(feature = "gst")]
 pub mod standalone;

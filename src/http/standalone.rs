@@ -153,6 +153,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.accepting.abort();
         self.app.fanout.stop(GOODBYE);
+        self.app.downloads.end(|_| true);
         // The port is free when this returns: the element may be started again at once.
         let closed = self
             .closed
