@@ -152,6 +152,7 @@ fn doors(
         Some(Arc::new(IssuerApi { issuer, clock: now })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
+        config.verify.clone(),
         &limits,
     )
 }

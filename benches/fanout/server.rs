@@ -94,6 +94,7 @@ pub fn run(seconds: u64) {
         None,
         trusted,
         "bench".into(),
+        h5live::http::verify::Headers::default(),
         &limits,
     )
     .expect("threads for the fan-out");

@@ -10,6 +10,7 @@ mod section;
 mod self_signed;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub use limits::Limits;
 pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 
+use crate::http::verify::Headers as VerifyHeaders;
 use crate::origin::OriginConfig;
 use crate::token::{OpenStream, OpenStreams};
 use section::Section;
@@ -41,6 +43,8 @@ pub struct Config {
     pub clock_skew_seconds: u64,
     /// `server.open-streams`: the streams that the open doors play without a token. Default: none.
     pub open_streams: OpenStreams,
+    /// `[verify]`: the headers in which a web server in front tells of its clients' requests.
+    pub verify: VerifyHeaders,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -152,6 +156,7 @@ impl Config {
 
         let transport = transport(&mut root, listen, plain_http, directory)?;
         let limits = Limits::read(root.section("limits")?)?;
+        let verify = verify::read(root.section("verify")?)?;
         let origins = origins::read(root.sections("origins")?)?;
         root.finish()?;
         Ok(Self {
@@ -162,6 +167,7 @@ impl Config {
             page_origins,
             clock_skew_seconds,
             open_streams: open_streams.into_iter().collect(),
+            verify,
             limits,
             origins,
         })

@@ -57,7 +57,7 @@ fn known_keys() -> Vec<String> {
     let origin = "[[origins]]\nname = \"a\"\nurl = \"rtmp://h/a\"\nx = 1";
     let mut keys = Vec::new();
     let sections = ["[server]\nx = 1", "[tls]\nx = 1", "[limits]\nx = 1"];
-    for text in sections.into_iter().chain([origin]) {
+    for text in sections.into_iter().chain(["[verify]\nx = 1", origin]) {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
             panic!("{text}")
         };
@@ -97,6 +97,10 @@ fn every_refusal_names_the_key() {
         (
             "[server]\nopen-streams = [\"PUBLIC-*\", \"*\"]",
             "server.open-streams[1]: \"*\"",
+        ),
+        (
+            "[verify]\nuri-header = \"X Y\"",
+            "verify.uri-header: \"X Y\" is not a header",
         ),
         (
             "[server]\nrecords = \"postgres://u:p@h/db\"",

@@ -76,6 +76,9 @@ pub enum Refusal {
     /// The browser's page is not one that the operator allows.
     #[error("pages of this origin may not play; ask the operator to allow it in page-origins")]
     PageOrigin,
+    /// Somebody who is no proxy of the operator's asks in the name of another.
+    #[error("only a proxy may ask this; the operator names it in trusted-proxies")]
+    Untrusted,
     /// A query that can't be read, or a stream name that can't be one.
     #[error("the request can't be read: {0}")]
     BadRequest(String),
@@ -96,6 +99,7 @@ impl Refusal {
         match self {
             Self::Denied(denial) => denial.code(),
             Self::PageOrigin => "page_origin",
+            Self::Untrusted => "untrusted",
             Self::BadRequest(_) => "bad_request",
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
@@ -111,7 +115,7 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin => 4901,
+            Self::PageOrigin | Self::Untrusted => 4901,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
             Self::NotLive | Self::Full => 4503,
         }
@@ -171,12 +175,26 @@ impl ViewerRequest {
     pub fn read(door: Door, query: &str) -> Result<Self, Refusal> {
         let query = Query::parse(query).map_err(bad)?;
         let stream = query.get("stream").map_err(bad)?.unwrap_or_default();
+        Self::of(door, stream, &query)
+    }
+
+    /// The same for a stream that somebody else than the viewer names. The query may name it too, and no
+    /// other.
+    pub fn read_of(door: Door, stream: &str, query: &str) -> Result<Self, Refusal> {
+        let query = Query::parse(query).map_err(bad)?;
+        match query.get("stream").map_err(bad)? {
+            Some(other) if other != stream => Err(Denial::Mismatch.into()),
+            _ => Self::of(door, stream, &query),
+        }
+    }
+
+    fn of(door: Door, stream: &str, query: &Query) -> Result<Self, Refusal> {
         Ok(Self {
             door,
             stream: stream_name(stream)?,
             url: query.get("url").map_err(bad)?.map(str::to_owned),
             player: query.get("pid").map_err(bad)?.map(str::to_owned),
-            parameters: Parameters::from_query(&query)?,
+            parameters: Parameters::from_query(query)?,
             flags: Flags::read(query.get("flags").map_err(bad)?.unwrap_or_default()),
         })
     }

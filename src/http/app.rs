@@ -24,6 +24,7 @@ use super::hls::{self, Approvals, Sessions};
 use super::pages;
 use super::places::Places;
 use super::progressive::{self, Downloads};
+use super::verify;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 use crate::token::Facts;
@@ -113,6 +114,8 @@ pub struct App {
     pub approvals: Approvals,
     /// Who plays by one response that lasts.
     pub downloads: Downloads,
+    /// What a web server in front says of its clients' requests.
+    pub verify: verify::Headers,
 }
 
 impl App {
@@ -123,6 +126,7 @@ impl App {
         api: Option<Arc<dyn Api>>,
         trusted: Arc<dyn Trusted>,
         hostname: String,
+        verify: verify::Headers,
         limits: &Limits,
     ) -> io::Result<Arc<Self>> {
         let gate = Arc::new(gate);
@@ -151,6 +155,7 @@ impl App {
             hls: Sessions::default(),
             approvals: Approvals::default(),
             downloads: Downloads::default(),
+            verify,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
         Ok(app)
@@ -214,6 +219,7 @@ impl App {
             | "/h5live/stream/"
             | "/h5live/stream/stream.mp4"
             | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
+            "/secure/verify" => verify::answer(self, peer, &request).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
             path => match (fetched(path), pages::find(path)) {

@@ -18,4 +18,5 @@ mod stalling;
 #[cfg(feature = "gst")]
 pub mod standalone;
 pub mod tls;
+pub mod verify;
 pub mod viewer_key;

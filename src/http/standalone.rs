@@ -130,7 +130,8 @@ impl Shared {
         let hostname = address.to_string();
         let hub = Hub::new(crate::hub::Limits::default());
         let limits = super::app::Limits::default();
-        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
+        let verify = super::verify::Headers::default();
+        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, verify, &limits)
             .map_err(ListenError::Threads)?;
         let (open, closed) = mpsc::channel();
         let serving = listener::serve(socket, tls, Arc::clone(&app), Limits::default());
