@@ -208,6 +208,7 @@ fn doors(
         clock: Arc::new(now),
         skew: config.clock_skew_seconds,
         page_origins: config.page_origins.clone(),
+        open: config.open_streams.clone(),
     };
     let limits = app::Limits {
         viewers: limits.max_viewers,
@@ -223,6 +224,7 @@ fn doors(
         Some(Arc::new(IssuerApi { issuer, clock: now })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
+        config.verify.clone(),
         &limits,
     )?;
     Ok(app)
@@ -231,8 +233,9 @@ fn doors(
 /// 4503 to every viewer, and time to take it.
 async fn drain(app: &App, patience: Duration) {
     app.fanout.stop(patience);
+    app.downloads.end(|_| true);
     let until = Instant::now() + patience;
-    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed);
+    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed) + app.downloads.count();
     while viewers() > 0 && Instant::now() < until {
         tokio::time::sleep(DRAIN_STEP).await;
     }
@@ -290,6 +293,7 @@ fn listener_limits(limits: &Limits) -> listener::Limits {
         head_bytes: limits.max_header_bytes,
         http2_streams: limits.max_http2_streams,
         http2_idle: limits.http2_idle_timeout,
+        stall: limits.stall_timeout,
         ..listener::Limits::default()
     }
 }

@@ -9,29 +9,9 @@ mod support;
 use std::process::Command;
 
 use serde_json::json;
-use support::hls::Site;
+use support::hls::{Site, decode};
 use support::process::Process;
 use tempfile::TempDir;
-
-/// The times of the first six seconds' frames, in milliseconds.
-fn decode(url: &str) -> Vec<i64> {
-    let output = Command::new("ffmpeg")
-        // Not its warnings: it reads the init segment again after a reload, and warns of that.
-        .args([
-            "-v", "error", "-nostdin", "-i", url, "-t", "6", "-map", "0:v",
-        ])
-        .args(["-fps_mode", "passthrough", "-enc_time_base", "1:1000"])
-        .args(["-f", "framemd5", "-"])
-        .output()
-        .expect("ffmpeg runs");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "ffmpeg");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split(',').nth(2).unwrap().trim().parse().unwrap())
-        .collect()
-}
 
 #[test]
 fn ffmpeg_plays_it() {

@@ -175,3 +175,35 @@ async fn playback_outlives_its_origin_and_its_publisher() {
     let same_page = browser.execute("return window.never_reloaded").await;
     assert_eq!(same_page, true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_names_no_hls_door_plays_its_own_servers() {
+    let site = Site::start();
+    let _publisher = site.publish();
+    let token = site
+        .server
+        .mint(&json!({"streamname": STREAM, "referer": "demo.example.test"}));
+    let browser = browser().await;
+    browser
+        .goto(&site.page("demo.example.test", STREAM, &token))
+        .await;
+    // What the page does where there is no MSE, which Chromium has.
+    browser
+        .execute(
+            "window.native = document.createElement('video'); native.muted = true;
+             import('/player/parameters.js').then(({ readParameters, wireAddress }) => {
+               const { source, problem } = readParameters(location);
+               window.problem = problem;
+               native.src = wireAddress(source.hls, source, { cid: '1', pid: '2' });
+               native.play();
+             });",
+        )
+        .await;
+    browser.wait_until("native.currentTime > 1", PATIENCE).await;
+    let own = "return [problem, new URL(native.src).origin === location.origin, \
+               new URL(native.src).pathname]";
+    assert_eq!(
+        browser.execute(own).await,
+        json!(["", true, "/h5live/authhttp/playlist.m3u8"])
+    );
+}

@@ -83,6 +83,7 @@ pub fn run(seconds: u64) {
         clock: Arc::new(ticket::now),
         skew: 0,
         page_origins: Vec::new(),
+        open: h5live::token::OpenStreams::default(),
     };
     let hub = Hub::new(h5live::hub::Limits::default());
     let limits = app::Limits::default();
@@ -93,6 +94,7 @@ pub fn run(seconds: u64) {
         None,
         trusted,
         "bench".into(),
+        h5live::http::verify::Headers::default(),
         &limits,
     )
     .expect("threads for the fan-out");

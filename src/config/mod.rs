@@ -12,6 +12,7 @@ mod self_signed;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,10 @@ pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 pub use tls::{Https, Transport};
 
+use crate::http::verify::Headers as VerifyHeaders;
 use crate::origin::{OriginConfig, Origins};
 use crate::records::PostgresUrl;
+use crate::token::{OpenStream, OpenStreams};
 use section::Section;
 
 /// What the server is told at its start, with every value parsed.
@@ -52,6 +55,10 @@ pub struct Config {
     pub clock_skew_seconds: u64,
     /// `metrics.listen`: where Prometheus may ask. Default: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// `server.open-streams`: the streams that the open doors play without a token. Default: none.
+    pub open_streams: OpenStreams,
+    /// `[verify]`: the headers in which a web server in front tells of its clients' requests.
+    pub verify: VerifyHeaders,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -154,6 +161,7 @@ impl Config {
             .map_or(Ok(Vec::new()), origins::pages)
             .map_err(|problem| server.wrong("page-origins", problem))?;
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
+        let open_streams = server.parsed_list("open-streams", open_stream)?;
         server.finish()?;
 
         let (transport, https) = tls::read(root.section("tls")?, listen, plain_http, directory)?;
@@ -167,6 +175,7 @@ impl Config {
         })?;
         metrics.finish()?;
         let limits = Limits::read(root.section("limits")?)?;
+        let verify = verify::read(root.section("verify")?)?;
         let origins = origins::read(root.sections("origins")?)?;
         let mut origin = root.section("origin")?;
         let embedded = embedded::read(origin.section("embedded")?, directory)?;
@@ -190,6 +199,8 @@ impl Config {
             page_origins,
             clock_skew_seconds,
             metrics: metrics_listen,
+            open_streams: open_streams.into_iter().collect(),
+            verify,
             limits,
             origins,
             embedded,
@@ -200,6 +211,10 @@ impl Config {
 fn address(text: &str, example: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("\"{text}\" is not an address with a port. Write e.g. \"{example}\"."))
+}
+
+fn open_stream(text: &str) -> Result<OpenStream, String> {
+    OpenStream::parse(text).map_err(|error| format!("\"{text}\": {error}."))
 }
 
 fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {

@@ -66,6 +66,7 @@ fn known_keys() -> Vec<String> {
         "[tls]\nx = 1",
         "[metrics]\nx = 1",
         "[limits]\nx = 1",
+        "[verify]\nx = 1",
     ];
     for text in sections.into_iter().chain([origin, embedded]) {
         let Err(ConfigError::UnknownKey { known, .. }) = parse(text) else {
@@ -115,6 +116,14 @@ fn every_refusal_names_the_key() {
         (
             "[server]\nrecords = \"postgres://u:p@h/db\"\nrecords-password-file = \"p\"",
             "server.records-password-file: is given beside a password",
+        ),
+        (
+            "[server]\nopen-streams = [\"PUBLIC-*\", \"*\"]",
+            "server.open-streams[1]: \"*\"",
+        ),
+        (
+            "[verify]\nuri-header = \"X Y\"",
+            "verify.uri-header: \"X Y\" is not a header",
         ),
         (
             "[server]\nrecords = \"mysql://h/db\"",

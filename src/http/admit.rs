@@ -8,8 +8,8 @@ use hyper::StatusCode;
 
 use crate::hub::{OriginName, Source};
 use crate::token::{
-    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, Parameters, Presented, Query, Scope,
-    StreamName, UnixSeconds,
+    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Parameters, Presented, Query,
+    Scope, StreamName, UnixSeconds,
 };
 
 /// A boxed future, so that key look-ups of any kind fit one interface.
@@ -30,9 +30,20 @@ pub trait OriginChoice: Send + Sync {
 /// What time it is.
 pub type Clock = dyn Fn() -> UnixSeconds + Send + Sync;
 
+/// By which kind of door a viewer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// A token decides, whatever the stream is declared to be.
+    Gated,
+    /// The operator's list of open streams decides, whatever token comes along.
+    Open,
+}
+
 /// What a viewer asks for, parsed but not yet believed.
 #[derive(Clone, Debug)]
 pub struct ViewerRequest {
+    /// The door that was asked.
+    pub door: Door,
     /// The stream, without its `?a=b` parameters: those never reach an origin.
     pub stream: StreamName,
     /// `h5live.rtmp.url`.
@@ -52,6 +63,8 @@ pub struct Flags {
     pub paused: bool,
     /// Validate, then close.
     pub check_and_close: bool,
+    /// Send what is said about the stream, and nothing of it.
+    pub metadata_only: bool,
 }
 
 /// Why a viewer is not let in.
@@ -63,6 +76,9 @@ pub enum Refusal {
     /// The browser's page is not one that the operator allows.
     #[error("pages of this origin may not play; ask the operator to allow it in page-origins")]
     PageOrigin,
+    /// Somebody who is no proxy of the operator's asks in the name of another.
+    #[error("only a proxy may ask this; the operator names it in trusted-proxies")]
+    Untrusted,
     /// A query that can't be read, or a stream name that can't be one.
     #[error("the request can't be read: {0}")]
     BadRequest(String),
@@ -83,6 +99,7 @@ impl Refusal {
         match self {
             Self::Denied(denial) => denial.code(),
             Self::PageOrigin => "page_origin",
+            Self::Untrusted => "untrusted",
             Self::BadRequest(_) => "bad_request",
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
@@ -98,7 +115,7 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin => 4901,
+            Self::PageOrigin | Self::Untrusted => 4901,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
             Self::NotLive | Self::Full => 4503,
         }
@@ -129,6 +146,8 @@ impl Refusal {
 /// A viewer that is let in, and what to.
 #[derive(Clone, Debug)]
 pub struct Admission {
+    /// The door that it came by.
+    pub door: Door,
     /// The verifier's word.
     pub grant: Grant,
     /// The stream of the origin that was selected.
@@ -147,29 +166,48 @@ pub struct Gate {
     pub skew: u64,
     /// The `Origin` headers that may open a door, lower case; empty: any, and none.
     pub page_origins: Vec<String>,
+    /// The streams that the open doors open.
+    pub open: OpenStreams,
 }
 
 impl ViewerRequest {
     /// Reads a door's query string.
-    pub fn read(query: &str) -> Result<Self, Refusal> {
+    pub fn read(door: Door, query: &str) -> Result<Self, Refusal> {
         let query = Query::parse(query).map_err(bad)?;
         let stream = query.get("stream").map_err(bad)?.unwrap_or_default();
+        Self::of(door, stream, &query)
+    }
+
+    /// The same for a stream that somebody else than the viewer names. The query may name it too, and no
+    /// other.
+    pub fn read_of(door: Door, stream: &str, query: &str) -> Result<Self, Refusal> {
+        let query = Query::parse(query).map_err(bad)?;
+        match query.get("stream").map_err(bad)? {
+            Some(other) if other != stream => Err(Denial::Mismatch.into()),
+            _ => Self::of(door, stream, &query),
+        }
+    }
+
+    fn of(door: Door, stream: &str, query: &Query) -> Result<Self, Refusal> {
         Ok(Self {
+            door,
             stream: stream_name(stream)?,
             url: query.get("url").map_err(bad)?.map(str::to_owned),
             player: query.get("pid").map_err(bad)?.map(str::to_owned),
-            parameters: Parameters::from_query(&query)?,
+            parameters: Parameters::from_query(query)?,
             flags: Flags::read(query.get("flags").map_err(bad)?.unwrap_or_default()),
         })
     }
 
     /// What an `onUpdateSource` asks for.
     pub fn update(
+        door: Door,
         stream: &str,
         url: Option<String>,
         parameters: Parameters,
     ) -> Result<Self, Refusal> {
         Ok(Self {
+            door,
             stream: stream_name(stream)?,
             url,
             player: None,
@@ -194,6 +232,7 @@ impl Flags {
         Self {
             paused: has("paused"),
             check_and_close: has("checkandclose"),
+            metadata_only: has("metastreamonly"),
         }
     }
 }
@@ -221,9 +260,7 @@ impl Gate {
         request: &ViewerRequest,
         facts: &Facts,
     ) -> Result<Admission, Refusal> {
-        let presented = Presented::read(&request.parameters, &request.stream)?;
-        let key = self.keys.key(presented.scope(), presented.kid()).await;
-        let grant = presented.verify(key, facts, (self.clock)(), self.skew)?;
+        let grant = self.grant(request, facts).await?;
         let origin = self
             .origins
             .select(request.url.as_deref())
@@ -232,6 +269,22 @@ impl Gate {
             origin,
             stream: grant.stream().clone(),
         };
-        Ok(Admission { grant, source })
+        Ok(Admission {
+            door: request.door,
+            grant,
+            source,
+        })
+    }
+
+    /// The verdict alone, where nothing is played from an origin.
+    pub async fn grant(&self, request: &ViewerRequest, facts: &Facts) -> Result<Grant, Denial> {
+        match request.door {
+            Door::Open => self.open.grant(&request.stream),
+            Door::Gated => {
+                let presented = Presented::read(&request.parameters, &request.stream)?;
+                let key = self.keys.key(presented.scope(), presented.kid()).await;
+                presented.verify(key, facts, (self.clock)(), self.skew)
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::admit::Gate;
+use super::admit::{Door, Gate};
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::facts;
@@ -23,7 +23,9 @@ use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
 use super::pages;
 use super::places::Places;
+use super::progressive::{self, Downloads};
 use super::traffic::Traffic;
+use super::verify;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 use crate::token::Facts;
@@ -113,6 +115,10 @@ pub struct App {
     pub approvals: Approvals,
     /// What was taken and answered.
     pub traffic: Arc<Traffic>,
+    /// Who plays by one response that lasts.
+    pub downloads: Downloads,
+    /// What a web server in front says of its clients' requests.
+    pub verify: verify::Headers,
 }
 
 impl App {
@@ -123,6 +129,7 @@ impl App {
         api: Option<Arc<dyn Api>>,
         trusted: Arc<dyn Trusted>,
         hostname: String,
+        verify: verify::Headers,
         limits: &Limits,
     ) -> io::Result<Arc<Self>> {
         let gate = Arc::new(gate);
@@ -157,6 +164,8 @@ impl App {
             hls: Sessions::default(),
             approvals: Approvals::default(),
             traffic,
+            downloads: Downloads::default(),
+            verify,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
         Ok(app)
@@ -208,15 +217,33 @@ impl App {
             "/h5live/authstream"
             | "/h5live/authstream/"
             | "/h5live/authstream/stream.mp4"
-            | "/h5live/authstream.mp4" => door::open(self, peer, request).await,
-            "/h5live/authhttp/playlist.m3u8" => hls::playlist(self, peer, &request).await,
+            | "/h5live/authstream.mp4" => door::open(self, Door::Gated, peer, request).await,
+            "/h5live/stream"
+            | "/h5live/stream/"
+            | "/h5live/stream/stream.mp4"
+            | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
+            "/secure/verify" => verify::answer(self, peer, &request).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
-            path => match (path.strip_prefix("/h5live/authhttp/"), pages::find(path)) {
-                (Some(below), _) => hls::media(self, peer, below, &request).await,
+            path => match (fetched(path), pages::find(path)) {
+                (Some((door, below)), _) => self.fetch(door, below, peer, &request).await,
                 (None, Some(page)) => pages::answer(request.method(), page),
                 (None, None) => text(StatusCode::NOT_FOUND, "There is nothing at this address.\n"),
             },
+        }
+    }
+
+    async fn fetch(
+        &self,
+        door: Door,
+        below: &str,
+        peer: IpAddr,
+        request: &Request<Incoming>,
+    ) -> Response<Body> {
+        match below {
+            "playlist.m3u8" => hls::playlist(self, door, peer, request).await,
+            "stream.mp4" => progressive::stream(self, door, peer, request).await,
+            below => hls::media(self, door, peer, below, request).await,
         }
     }
 
@@ -244,4 +271,13 @@ impl App {
         })
         .await
     }
+}
+
+/// The door of a path that is fetched, and what stands behind it.
+fn fetched(path: &str) -> Option<(Door, &str)> {
+    let gated = path.strip_prefix("/h5live/authhttp/");
+    let open = path.strip_prefix("/h5live/http/");
+    gated
+        .map(|below| (Door::Gated, below))
+        .or(open.map(|below| (Door::Open, below)))
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::stalling::Stalling;
 use super::tls::HTTP_2;
 use crate::hub::fanout::Socket;
 
@@ -35,9 +36,9 @@ impl Connection {
 /// Takes the socket back from hyper, with what it has read past the request.
 pub fn into_socket(upgraded: Upgraded) -> io::Result<(Socket, Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<Connection>>()
+        .downcast::<TokioIo<Stalling<Connection>>>()
         .map_err(|_| Error::new(ErrorKind::Unsupported, "the connection is not ours"))?;
-    let socket = match io.into_inner() {
+    let socket = match io.into_inner().into_inner() {
         Connection::Plain(tcp) => Socket::plain(tcp.into_std()?)?,
         Connection::Tls(tls) => {
             let (tcp, connection) = tls.into_inner();

@@ -16,7 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use super::app::App;
 use super::body::Body;
 use super::connection::Connection;
-use super::listener::Limits;
+use super::listener::{Handshake, Limits};
+use super::stalling::Stalling;
 
 /// Header lines of a request; HTTP/2 counts bytes alone, 32 for each line (RFC 9113, 6.5.2).
 const HEADERS: usize = 64;
@@ -36,11 +37,18 @@ pub(super) struct Client {
     pub address: IpAddr,
     /// What browsers are told of HTTPS.
     pub hsts: Option<HeaderValue>,
+    /// Its place, for the door that makes it a viewer's.
+    pub handshake: Handshake,
 }
 
 impl Client {
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
-        let Self { app, address, hsts } = self;
+        let Self {
+            app,
+            address,
+            hsts,
+            handshake: _held,
+        } = self;
         let method = request.method().clone();
         let mut response = Arc::clone(&app).answer(address, request).await;
         if let Some(hsts) = hsts {
@@ -57,7 +65,8 @@ impl Client {
         if connection.speaks_http2() {
             return self.http2(connection, limits).await;
         }
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(self.handshake.clone());
             let answer = self.clone().answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
@@ -67,7 +76,10 @@ impl Client {
             .header_read_timeout(limits.patience)
             .max_buf_size(limits.head_bytes)
             .max_headers(HEADERS)
-            .serve_connection(TokioIo::new(connection), service)
+            .serve_connection(
+                TokioIo::new(Stalling::new(connection, limits.stall)),
+                service,
+            )
             .with_upgrades()
             .await
     }

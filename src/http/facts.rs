@@ -7,10 +7,15 @@ use crate::token::Host;
 /// The page's host. Browsers send no Referer with a WebSocket, so Origin comes first; an Origin that
 /// names no host ("null") is not made up for by a Referer.
 pub fn page(headers: &HeaderMap) -> Option<Host> {
-    let stated = if headers.contains_key(ORIGIN) {
-        only(headers, &ORIGIN)
+    page_in(headers, &ORIGIN, &REFERER)
+}
+
+/// The same from headers of other names.
+pub fn page_in(headers: &HeaderMap, origin: &HeaderName, referer: &HeaderName) -> Option<Host> {
+    let stated = if headers.contains_key(origin) {
+        only(headers, origin)
     } else {
-        only(headers, &REFERER)
+        only(headers, referer)
     };
     stated.and_then(Host::of_url)
 }

@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper::Request;
 use hyper::header::HeaderValue;
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::app::App;
@@ -37,6 +38,8 @@ pub struct Limits {
     pub http2_streams: u32,
     /// How long an HTTP/2 connection may be without a request before it is closed.
     pub http2_idle: Duration,
+    /// How long a client may take nothing while there is something to send, before it is closed.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
@@ -48,6 +51,7 @@ impl Default for Limits {
             send_buffer: 256 * 1024,
             http2_streams: 64,
             http2_idle: Duration::from_secs(60),
+            stall: Duration::from_secs(10),
         }
     }
 }
@@ -89,9 +93,9 @@ pub async fn serve(
         limits,
     });
     let handshakes = setting.limits.handshakes;
-    accept(listener, handshakes, move |tcp, peer| {
+    accept(listener, handshakes, move |tcp, peer, handshake| {
         let setting = Arc::clone(&setting);
-        async move { setting.take(tcp, peer).await }
+        async move { setting.take(tcp, peer, handshake).await }
     })
     .await
 }
@@ -100,7 +104,7 @@ pub async fn serve(
 pub(super) async fn accept<F>(
     listener: TcpListener,
     at_once: usize,
-    take: impl Fn(TcpStream, SocketAddr) -> F,
+    take: impl Fn(TcpStream, SocketAddr, Handshake) -> F,
 ) -> Infallible
 where
     F: Future<Output = ()> + Send + 'static,
@@ -112,17 +116,30 @@ where
         };
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                let taken = take(tcp, peer);
-                tokio::spawn(async move {
-                    taken.await;
-                    drop(permit);
-                });
+                tokio::spawn(take(tcp, peer, Handshake::new(permit)));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others must leave first.
                 tracing::warn!(%error, "a connection can't be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
+        }
+    }
+}
+
+/// A connection's place among those that are no viewer's, or not yet.
+#[derive(Clone)]
+pub struct Handshake(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Handshake {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    /// The request's connection is a viewer's from now on, and its place is another's.
+    pub fn end<B>(request: &Request<B>) {
+        if let Some(Self(permit)) = request.extensions().get::<Self>() {
+            permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 }
@@ -153,7 +170,7 @@ impl Front {
 }
 
 impl Setting {
-    async fn take(&self, tcp: TcpStream, peer: SocketAddr) {
+    async fn take(&self, tcp: TcpStream, peer: SocketAddr, handshake: Handshake) {
         let traffic = &self.app.traffic;
         let _counted = traffic.connection();
         if let Err(error) = self.tune(&tcp) {
@@ -182,6 +199,7 @@ impl Setting {
             app: Arc::clone(&self.app),
             address,
             hsts: self.hsts.clone(),
+            handshake,
         };
         if let Err(error) = client.converse(connection, &self.limits).await {
             tracing::debug!(%peer, %error, "the connection ended early");

@@ -34,10 +34,11 @@ pub async fn serve(
 ) -> Infallible {
     let answer = Arc::new(answer);
     let connections = limits.connections;
-    listener::accept(socket, connections, move |tcp, peer| {
+    listener::accept(socket, connections, move |tcp, peer, place| {
         let answer = Arc::clone(&answer);
         let limits = limits.clone();
         async move {
+            let _place = place;
             let service = service_fn(|request| {
                 let mut response = match framing::check(&request) {
                     Ok(()) => answer(&request),

@@ -16,7 +16,7 @@ use super::client_address::Nobody;
 use super::listener::{self, Front, Limits};
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
-use crate::token::{Key, KeyLookup, Kid, Scope, StreamName, UnixSeconds};
+use crate::token::{Key, KeyLookup, Kid, OpenStreams, Scope, StreamName, UnixSeconds};
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -129,11 +129,13 @@ impl Shared {
             clock: Arc::new(now),
             skew: 0,
             page_origins: Vec::new(),
+            open: OpenStreams::default(),
         };
         let hostname = address.to_string();
         let hub = Hub::new(crate::hub::Limits::default());
         let limits = super::app::Limits::default();
-        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, &limits)
+        let verify = super::verify::Headers::default();
+        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, verify, &limits)
             .map_err(ListenError::Threads)?;
         let (open, closed) = mpsc::channel();
         let serving = listener::serve(socket, front, Arc::clone(&app), Limits::default());
@@ -156,6 +158,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.accepting.abort();
         self.app.fanout.stop(GOODBYE);
+        self.app.downloads.end(|_| true);
         // The port is free when this returns: the element may be started again at once.
         let closed = self
             .closed

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use super::admit::ViewerRequest;
+use super::admit::{Door, ViewerRequest};
 
-/// A hash over what a player repeats from request to request, its token and its address among it.
+/// A hash over what a player repeats from request to request, its door, its token and its address among
+/// it: what an open door has let in is nobody at a gated one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ViewerKey([u8; 32]);
 
@@ -20,6 +21,10 @@ impl ViewerKey {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text);
         };
+        field(match request.door {
+            Door::Gated => "gated",
+            Door::Open => "open",
+        });
         field(request.stream.as_str());
         field(&client.to_string());
         let parameters = &request.parameters;

@@ -4,8 +4,10 @@
 //! always holds the current GOP (`stream`), and read by every subscriber through a position of its
 //! own (`subscription`). [`fanout`] moves those bytes to sockets.
 
+pub mod bell;
 pub mod fanout;
 mod feed;
+mod fragments;
 mod registry;
 mod source;
 mod stream;
@@ -17,6 +19,7 @@ pub mod websocket;
 pub mod wire;
 
 pub use feed::Feed;
+pub use fragments::Fragments;
 pub use registry::{Counts, Demand, Hub, PublishError, SubscribeError};
 pub use source::{OriginName, Source};
 pub use stream::{Limits, Publisher};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::feed::Feed;
+use super::fragments::Fragments;
 use super::source::{OriginName, Source};
 use super::stream::{Limits, Publisher, Stream};
 use super::subscription::Subscription;
@@ -101,6 +102,25 @@ impl Hub {
     ) -> Result<Subscription, SubscribeError> {
         let stream = self.join(grant, origin)?;
         Ok(Subscription::new(Arc::clone(self), stream))
+    }
+
+    /// The same without media: what is said about the stream, and nothing of it.
+    pub fn subscribe_to_metadata(
+        self: &Arc<Self>,
+        grant: &Grant,
+        origin: &OriginName,
+    ) -> Result<Subscription, SubscribeError> {
+        self.subscribe(grant, origin)
+            .map(Subscription::metadata_only)
+    }
+
+    /// The same for a viewer who takes one file that does not end.
+    pub fn fragments(
+        self: &Arc<Self>,
+        grant: &Grant,
+        origin: &OriginName,
+    ) -> Result<Fragments, SubscribeError> {
+        self.subscribe(grant, origin).map(Fragments::new)
     }
 
     /// The same for a viewer who fetches segments.

@@ -70,9 +70,14 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Its `moof` and `mdat`, shared with the wire.
+    pub fn bytes(self, wire: &Bytes) -> Bytes {
+        wire.slice(self.head..)
+    }
+
     fn fragment(self, wire: &Bytes) -> Fragment {
         Fragment {
-            bytes: wire.slice(self.head..),
+            bytes: self.bytes(wire),
             random_access: self.random_access,
             time_ms: self.time_ms,
             span: self.span,
@@ -83,7 +88,7 @@ impl Piece {
 pub(super) struct Start {
     pub wire: Bytes,
     pub generation: Generation,
-    init: Init,
+    pub init: Init,
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::registry::Hub;
 use super::source::Source;
-use super::stream::{Generation, Kind, Sequence, State, Stream};
+use super::stream::{Entry, Generation, Kind, Sequence, Start, State, Stream};
 use super::topic::Topic;
 use super::wire;
 
@@ -17,6 +17,17 @@ pub struct Subscription {
     position: Position,
     generation: Generation,
     skips: u64,
+    metadata_only: bool,
+}
+
+/// What a subscriber comes to.
+pub(super) enum Step<'a> {
+    /// The stream from its beginning, and what was last said about it. A keyframe follows.
+    Start(&'a Start, Option<&'a Bytes>),
+    /// What comes next.
+    Entry(&'a Entry),
+    /// A stop that was skipped over.
+    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +45,14 @@ impl Subscription {
             position: Position::Waiting(0),
             generation: 0,
             skips: 0,
+            metadata_only: false,
         }
+    }
+
+    /// Leaves everything out but metadata.
+    pub(super) fn metadata_only(mut self) -> Self {
+        self.metadata_only = true;
+        self
     }
 
     /// What it subscribes to.
@@ -54,11 +72,33 @@ impl Subscription {
 
     /// Appends what comes next, in order, until about `budget` bytes are there. True: there is more.
     pub fn next(&mut self, budget: usize, out: &mut Vec<Bytes>) -> bool {
+        let metadata_only = self.metadata_only;
+        self.walk(budget, |step| match step {
+            Step::Start(start, metadata) => {
+                out.extend((!metadata_only).then(|| start.wire.clone()));
+                out.extend(metadata.cloned());
+                0
+            }
+            Step::Entry(entry) if metadata_only && entry.kind != Kind::Metadata => 0,
+            Step::Entry(entry) => {
+                out.push(entry.wire.clone());
+                entry.wire.len()
+            }
+            Step::Stopped => {
+                out.extend((!metadata_only).then(wire::stopped));
+                0
+            }
+        })
+    }
+
+    /// Gives `take` what comes next, in order, until it has taken about `budget` bytes, by its own
+    /// count. True: there is more.
+    pub(super) fn walk(&mut self, budget: usize, mut take: impl FnMut(Step<'_>) -> usize) -> bool {
         let stream = Arc::clone(&self.stream);
         let state = stream.lock();
         let mut taken = 0;
         loop {
-            let Some(at) = self.place(&state, out) else {
+            let Some(at) = self.place(&state, &mut take) else {
                 return false;
             };
             let Some(entry) = state.get(at) else {
@@ -70,14 +110,17 @@ impl Subscription {
             if let Kind::Init(generation) = entry.kind {
                 self.generation = generation;
             }
-            taken += entry.wire.len();
-            out.push(entry.wire.clone());
+            taken += take(Step::Entry(entry));
             self.position = Position::At(at + 1);
         }
     }
 
     /// Where to go on; first decides whether to skip.
-    fn place(&mut self, state: &State, out: &mut Vec<Bytes>) -> Option<Sequence> {
+    fn place(
+        &mut self,
+        state: &State,
+        take: &mut impl FnMut(Step<'_>) -> usize,
+    ) -> Option<Sequence> {
         if let Position::At(at) = self.position {
             let bound = state
                 .keyframe
@@ -96,7 +139,7 @@ impl Subscription {
         let Some((start, keyframe)) = state.start.as_ref().zip(state.keyframe) else {
             // A stop that was skipped over must still be told, once.
             if state.start.is_none() && self.generation != 0 {
-                out.push(wire::stopped());
+                take(Step::Stopped);
                 self.generation = 0;
             }
             return None;
@@ -105,8 +148,7 @@ impl Subscription {
             return None;
         }
         if self.generation != start.generation {
-            out.push(start.wire.clone());
-            out.extend(state.metadata.clone());
+            take(Step::Start(start, state.metadata.as_ref()));
             self.generation = start.generation;
         }
         self.position = Position::At(keyframe);

@@ -65,6 +65,11 @@ pub enum Denial {
         "the token was not minted for this stream, address, page, expiry, tag and options together"
     )]
     Mismatch,
+    /// An open door was asked for a stream that is not open.
+    #[error(
+        "the operator has not declared this stream open: play it through a gated door with a token, or add it to open-streams"
+    )]
+    NotOpen,
     /// The records could not be asked.
     #[error("the records cannot be reached and this key is not cached: try again")]
     RecordsUnavailable,
@@ -102,6 +107,7 @@ impl Denial {
             Denial::RefererMissing => "referer_missing",
             Denial::KeyUnknown => "key_unknown",
             Denial::Mismatch => "mismatch",
+            Denial::NotOpen => "not_open",
             Denial::RecordsUnavailable => "records_unavailable",
         }
     }
@@ -126,7 +132,8 @@ impl Denial {
             | Denial::TagUnbound
             | Denial::RefererMissing
             | Denial::KeyUnknown
-            | Denial::Mismatch => DenialKind::Invalid,
+            | Denial::Mismatch
+            | Denial::NotOpen => DenialKind::Invalid,
         }
     }
 }

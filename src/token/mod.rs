@@ -36,4 +36,4 @@ pub use query::{Query, QueryError, Repeated};
 pub use secret::{Key, Kid, KidError, Secret, SecretError};
 pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
 pub use tag::{Tag, TagError};
-pub use verify::{Grant, KeyLookup, Presented};
+pub use verify::{Grant, KeyLookup, OpenStream, OpenStreamError, OpenStreams, Presented};

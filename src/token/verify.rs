@@ -4,10 +4,12 @@
 //! holder of a token that was once valid is told that it has expired.
 
 mod grant;
+mod open;
 
 use std::fmt;
 
 pub use grant::Grant;
+pub use open::{OpenStream, OpenStreamError, OpenStreams};
 
 use super::envelope::Envelope;
 use super::{

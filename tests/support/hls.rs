@@ -1,5 +1,6 @@
 //! A server with an origin, for players of HLS.
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use url::form_urlencoded::Serializer;
 
 use super::origin::Origin;
 use super::publisher::{self, Publisher};
+use super::raw::Raw;
 use super::server::{Options, Security, Server};
 
 /// What is published.
@@ -23,8 +25,17 @@ pub struct Site {
 impl Site {
     /// Starts both and registers the stream.
     pub fn start() -> Site {
+        Site::start_with("", "")
+    }
+
+    /// The same with lines of the configuration's `[server]`, and with more sections.
+    pub fn start_with(lines: &str, more: &str) -> Site {
         let origin = Origin::start();
-        let server = Server::start(&Options::with_origin(&origin.url("live")));
+        let server = Server::start(&Options {
+            server: lines.to_owned(),
+            more: more.to_owned(),
+            ..Options::with_origin(&origin.url("live"))
+        });
         server.register(STREAM, "the secret of these segments");
         Site { server, origin }
     }
@@ -53,16 +64,36 @@ impl Site {
 
     /// The playlist's URL, as a player makes it.
     pub fn playlist_url(&self, token: &Security) -> String {
+        self.url("/h5live/authhttp/playlist.m3u8", token)
+    }
+
+    /// A door's URL, as a player makes it.
+    pub fn url(&self, path: &str, token: &Security) -> String {
+        self.url_of(path, STREAM, "62389951444", token)
+    }
+
+    /// The same for another stream or player.
+    pub fn url_of(&self, path: &str, stream: &str, player: &str, token: &Security) -> String {
         let mut query = Serializer::new(String::new());
         query.extend_pairs([
             ("url", self.origin.url("live").as_str()),
-            ("stream", STREAM),
+            ("stream", stream),
             ("cid", "527243"),
-            ("pid", "62389951444"),
+            ("pid", player),
         ]);
         query.extend_pairs(token.pairs());
-        let base = self.server.base();
-        format!("{base}/h5live/authhttp/playlist.m3u8?{}", query.finish())
+        format!("{}{path}?{}", self.server.base(), query.finish())
+    }
+
+    /// Begins to fetch a URL, from an address of the loopback range; the status. What is live would not
+    /// end by itself.
+    pub fn begin(&self, from: Ipv4Addr, url: &str, headers: &str) -> (u16, Raw) {
+        let target = url.strip_prefix(&self.server.base()).expect("our server");
+        let mut client = Raw::connect_from(from, self.server.port());
+        let head = format!("GET {target} HTTP/1.1\r\nHost: play.test\r\n{headers}\r\n");
+        client.send(head.as_bytes());
+        let answer = client.answer().expect("an answer");
+        (answer.status, client)
     }
 }
 
@@ -117,4 +148,24 @@ fn fetch(address: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
         headers: headers.to_owned(),
         body: output.stdout[end + 4..].to_vec(),
     }
+}
+
+/// The times of the first six seconds' frames, in milliseconds.
+pub fn decode(url: &str) -> Vec<i64> {
+    let output = Command::new("ffmpeg")
+        // Not its warnings: it reads the init segment again after a reload, and warns of that.
+        .args([
+            "-v", "error", "-nostdin", "-i", url, "-t", "6", "-map", "0:v",
+        ])
+        .args(["-fps_mode", "passthrough", "-enc_time_base", "1:1000"])
+        .args(["-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "ffmpeg");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(',').nth(2).unwrap().trim().parse().unwrap())
+        .collect()
 }

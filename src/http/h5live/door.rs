@@ -16,7 +16,7 @@ use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::session::{Session, Viewer};
-use crate::http::admit::{Admission, Refusal, ViewerRequest};
+use crate::http::admit::{Admission, Door, Refusal, ViewerRequest};
 use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
@@ -43,6 +43,7 @@ enum Entry {
 /// the HTTP status of a failed one, and would try for ever.
 pub async fn open<B>(
     app: &Arc<App>,
+    door: Door,
     peer: std::net::IpAddr,
     mut request: Request<B>,
 ) -> Response<Body> {
@@ -50,7 +51,7 @@ pub async fn open<B>(
         Ok(accept) => accept,
         Err(status) => return refuse(status),
     };
-    let verdict = admit(app, peer, &request)
+    let verdict = admit(app, door, peer, &request)
         .await
         .inspect_err(|refusal| app.traffic.refused(refusal));
     let upgrade = hyper::upgrade::on(&mut request);
@@ -124,14 +125,14 @@ fn refuse(status: StatusCode) -> Response<Body> {
     response
 }
 
-async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
+async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Request<B>) -> Verdict {
     let headers = request.headers();
     let facts = app.facts(peer, headers);
     let query = request.uri().query().unwrap_or_default();
     let wanted = app
         .gate
         .page(only(headers, &ORIGIN))
-        .and_then(|()| ViewerRequest::read(query))
+        .and_then(|()| ViewerRequest::read(door, query))
         .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
@@ -158,6 +159,7 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
             facts,
             place,
             paused: wanted.flags.paused,
+            metadata_only: wanted.flags.metadata_only,
         }))
     }))
 }
@@ -167,6 +169,10 @@ pub(crate) fn log(request: &ViewerRequest, facts: &Facts, outcome: Result<&Admis
     match outcome {
         Ok(admission) => {
             let (kid, origin) = (admission.grant.kid(), &admission.source.origin);
+            if admission.grant.is_open() {
+                tracing::info!(%stream, %client, %origin, "viewer let in by an open door");
+                return;
+            }
             tracing::info!(%stream, %client, %origin, %kid, "viewer let in");
         }
         Err(refusal) => log_refusal(Some(stream), facts, refusal),

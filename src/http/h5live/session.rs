@@ -69,6 +69,8 @@ pub struct Viewer {
     pub place: Place,
     /// Nothing is sent before its `onPlay`.
     pub paused: bool,
+    /// It is sent no media.
+    pub metadata_only: bool,
 }
 
 /// What all sessions have in common.
@@ -100,6 +102,7 @@ pub struct Session {
     heard_at: Instant,
     ping_at: Instant,
     closing: bool,
+    metadata_only: bool,
 }
 
 impl Session {
@@ -123,6 +126,7 @@ impl Session {
             heard_at: now,
             ping_at: now + PING_EVERY,
             closing: false,
+            metadata_only: viewer.metadata_only,
         };
         if !viewer.paused {
             session.play();
@@ -131,8 +135,12 @@ impl Session {
     }
 
     fn play(&mut self) {
-        let Admission { grant, source } = &*self.admission;
-        match self.hub.subscribe(grant, &source.origin) {
+        let Admission { grant, source, .. } = &*self.admission;
+        let subscribed = match self.metadata_only {
+            true => self.hub.subscribe_to_metadata(grant, &source.origin),
+            false => self.hub.subscribe(grant, &source.origin),
+        };
+        match subscribed {
             Ok(subscription) => self.playing = Some(subscription),
             Err(_) => self.close(Refusal::Full.close_code(), Refusal::Full.reason()),
         }
@@ -175,7 +183,8 @@ impl Session {
             self.asked = None;
             self.say(&awaited.1.abort("superseded"));
         }
-        match ViewerRequest::update(&update.stream, update.url, update.parameters) {
+        let door = self.admission.door;
+        match ViewerRequest::update(door, &update.stream, update.url, update.parameters) {
             Ok(request) => {
                 self.requests += 1;
                 self.awaited = Some(Box::new((self.requests, update.echo)));

@@ -47,3 +47,28 @@ impl Approvals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::http::admit::{Door, ViewerRequest};
+
+    fn player(pid: &str) -> ViewerKey {
+        let query = format!("stream=ABCDE-demo&pid={pid}");
+        let request = ViewerRequest::read(Door::Gated, &query).unwrap();
+        ViewerKey::of(&request, [192, 0, 2, 1].into())
+    }
+
+    #[test]
+    fn an_approval_is_good_for_its_time_and_its_player() {
+        let approvals = Approvals::default();
+        let page = Host::bare("demo.example.test").unwrap();
+        let now = Instant::now();
+        approvals.remember(player("1"), &page, now);
+        let last = now + GOOD_FOR - Duration::from_millis(1);
+        assert_eq!(approvals.page(player("1"), last), Some(page));
+        assert_eq!(approvals.page(player("1"), now + GOOD_FOR), None);
+        assert_eq!(approvals.page(player("2"), now), None);
+    }
+}

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_ENCODING,
-    CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN,
+    VARY,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
 use super::resource::Resource;
 use super::sessions::{Arrival, Session};
-use crate::http::admit::{Refusal, ViewerRequest};
+use crate::http::admit::{Door, Refusal, ViewerRequest};
 use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::facts::{names_page, only};
-use crate::http::h5live::door::log;
+use crate::http::fetch::{self, Fetcher, refuse, share, wrong_method};
 use crate::http::viewer_key::ViewerKey;
 use crate::media::hls::{Edge, PREFIX, Window};
 use crate::token::Query;
@@ -42,13 +42,18 @@ struct Directives {
 }
 
 /// Answers `GET playlist.m3u8`.
-pub async fn playlist<B>(app: &App, peer: IpAddr, request: &Request<B>) -> Response<Body> {
+pub async fn playlist<B>(
+    app: &App,
+    door: Door,
+    peer: IpAddr,
+    request: &Request<B>,
+) -> Response<Body> {
     if let Some(refusal) = wrong_method(request.method()) {
         return refusal;
     }
     let query = request.uri().query().unwrap_or_default();
     let headers = request.headers();
-    let mut response = match answer_playlist(app, peer, query, headers).await {
+    let mut response = match answer_playlist(app, peer, (door, query), headers).await {
         Ok(response) => response,
         Err(refusal) => {
             app.traffic.refused(&refusal);
@@ -60,12 +65,18 @@ pub async fn playlist<B>(app: &App, peer: IpAddr, request: &Request<B>) -> Respo
 }
 
 /// Answers `GET <capability>/<name>`; `path` is what stands behind the playlist's directory.
-pub async fn media<B>(app: &App, peer: IpAddr, path: &str, request: &Request<B>) -> Response<Body> {
+pub async fn media<B>(
+    app: &App,
+    door: Door,
+    peer: IpAddr,
+    path: &str,
+    request: &Request<B>,
+) -> Response<Body> {
     if let Some(refusal) = wrong_method(request.method()) {
         return refusal;
     }
     let headers = request.headers();
-    let found = fetch(app, peer, path, headers).await;
+    let found = resource(app, door, peer, path, headers).await;
     let mut response = found.unwrap_or_else(|| {
         // Whether it is unknown, over or somebody else's is not told.
         text(
@@ -80,11 +91,11 @@ pub async fn media<B>(app: &App, peer: IpAddr, path: &str, request: &Request<B>)
 async fn answer_playlist(
     app: &App,
     peer: IpAddr,
-    query: &str,
+    (door, query): (Door, &str),
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
     app.gate.page_of_fetch(only(headers, &ORIGIN))?;
-    let wanted = ViewerRequest::read(query)?;
+    let wanted = ViewerRequest::read(door, query)?;
     let directives = Directives::read(query)?;
     let session = enter(app, peer, &wanted, headers).await?;
     let _request = session.requests.take().ok_or(Refusal::Full)?;
@@ -121,37 +132,24 @@ async fn enter(
     wanted: &ViewerRequest,
     headers: &HeaderMap,
 ) -> Result<Arc<Session>, Refusal> {
-    let mut facts = app.facts(peer, headers);
-    let names_page = names_page(headers);
+    let facts = app.facts(peer, headers);
     let viewer = ViewerKey::of(wanted, facts.ip);
     let now = Instant::now();
     if let Some(session) = app.hls.of(viewer)
-        && session.fits(&facts, names_page)
+        && session.fits(&facts, names_page(headers))
     {
         session.touch(now);
         return Ok(session);
     }
-    let approved = if names_page {
-        None
-    } else {
-        app.approvals.page(viewer, now)
-    };
-    let pageless = approved.is_some();
-    facts.referer = facts.referer.or(approved);
-    let outcome = app.gate.admit(wanted, &facts).await;
-    let outcome = outcome.and_then(|admission| {
-        let place = app.places.take().ok_or(Refusal::Full)?;
-        Ok((admission, place))
-    });
-    log(
-        wanted,
-        &facts,
-        outcome.as_ref().map(|(admission, _)| admission),
-    );
-    let (admission, place) = outcome?;
+    let Fetcher {
+        admission,
+        pageless,
+    } = fetch::admit(app, wanted, facts, headers).await?;
+    let place = app.places.take().ok_or(Refusal::Full)?;
     let feed = app.hub.feed(&admission.grant, &admission.source.origin);
     let arrival = Arrival {
         feed: feed.map_err(|_| Refusal::Full)?,
+        door: admission.door,
         grant: admission.grant,
         pageless,
         viewer,
@@ -162,11 +160,17 @@ async fn enter(
     Ok(session)
 }
 
-async fn fetch(app: &App, peer: IpAddr, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+async fn resource(
+    app: &App,
+    door: Door,
+    peer: IpAddr,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<Response<Body>> {
     let (capability, resource) = Resource::read(path)?;
     let session = app.hls.get(capability)?;
     let facts = app.facts(peer, headers);
-    if !session.fits(&facts, names_page(headers)) {
+    if session.door != door || !session.fits(&facts, names_page(headers)) {
         return None;
     }
     session.touch(Instant::now());
@@ -272,40 +276,4 @@ fn zip(text: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text).ok()?;
     encoder.finish().ok()
-}
-
-/// Lets the pages that may play read the answer.
-fn share(app: &App, asked: &HeaderMap, response: &mut Response<Body>) {
-    let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = asked.get(ORIGIN)
-        && app.gate.page_of_fetch(origin.to_str().ok()).is_ok()
-    {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-}
-
-fn wrong_method(method: &Method) -> Option<Response<Body>> {
-    if *method == Method::GET || *method == Method::HEAD {
-        return None;
-    }
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "This can be read only.\n");
-    let allow = HeaderValue::from_static("GET, HEAD");
-    response.headers_mut().insert(ALLOW, allow);
-    Some(response)
-}
-
-fn refuse(refusal: &Refusal) -> Response<Body> {
-    let status = refusal.status();
-    let code = refusal.close_code();
-    let body = serde_json::json!({"error": {"code": code, "message": refusal.reason()}});
-    let mut response = Response::new(Body::from(format!("{body}\n")));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    response
 }

@@ -6,6 +6,8 @@
 //! /h5live/authhttp/<capability>/<segment>.m4s
 //! /h5live/authhttp/<capability>/<segment>.<part>.m4s
 //! ```
+//!
+//! The same below `/h5live/http/` for streams that are declared open.
 
 mod approvals;
 mod door;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::http::admit::Door;
 use crate::http::places::{Place, Places};
 use crate::http::viewer_key::ViewerKey;
 use crate::hub::Feed;
@@ -48,6 +49,8 @@ impl fmt::Display for Capability {
 /// One player.
 pub(super) struct Session {
     pub capability: Capability,
+    /// Where its capability counts.
+    pub door: Door,
     pub feed: Feed,
     /// So that one player can't hold all requests that the server takes.
     pub requests: Places,
@@ -82,6 +85,7 @@ impl Session {
 
 /// What a session is made of.
 pub(super) struct Arrival {
+    pub door: Door,
     pub feed: Feed,
     pub grant: Grant,
     pub pageless: bool,
@@ -106,6 +110,7 @@ impl Sessions {
         let viewer = arrival.viewer;
         let session = Arc::new(Session {
             capability,
+            door: arrival.door,
             feed: arrival.feed,
             requests: Places::new(REQUESTS),
             grant: arrival.grant,

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::token::{Claims, Host, Kid, Scope, StreamName, Tag, UnixSeconds};
 
-/// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, and no
-/// other module could.
+/// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, or
+/// [`OpenStreams::grant`](super::OpenStreams::grant) where the operator wants no token; no other module could.
 /// Holds no secret and no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -13,6 +13,7 @@ pub struct Grant {
     claims: Claims,
     kid: Kid,
     revision: u64,
+    open: bool,
 }
 
 impl Grant {
@@ -22,7 +23,19 @@ impl Grant {
             claims,
             kid,
             revision,
+            open: false,
         }
+    }
+
+    pub(super) fn open(mut self) -> Grant {
+        self.open = true;
+        self
+    }
+
+    /// Whether it was given without a token, for a stream that the operator declares open. Its key and
+    /// revision then stand for nothing.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The stream that was asked for, also where the token opens a whole organisation.

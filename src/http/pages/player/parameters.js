@@ -34,7 +34,7 @@ export function readParameters(location) {
   }
 
   const websocket = value("h5live.server.websocket") || ownWebSocket(location);
-  const hls = value("h5live.server.hls");
+  const hls = value("h5live.server.hls") || ownHls(location);
   const source = {
     websocket,
     hls,
@@ -55,6 +55,11 @@ export function readParameters(location) {
 /** The WebSocket door of the server that served this page. */
 export function ownWebSocket(location) {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/h5live/authstream`;
+}
+
+/** The HLS door of the server that served this page. */
+export function ownHls(location) {
+  return `${location.protocol === "https:" ? "https" : "http"}://${location.host}/h5live/authhttp/playlist.m3u8`;
 }
 
 function hasScheme(text, schemes) {
