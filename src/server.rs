@@ -144,6 +144,7 @@ fn doors(
             stall: limits.stall_timeout,
             ..FanoutLimits::default()
         },
+        on_expiry: config.on_expiry,
     };
     App::new(
         Arc::clone(hub),

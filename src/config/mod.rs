@@ -18,6 +18,7 @@ pub use limits::Limits;
 pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 
+use crate::http::leases::OnExpiry;
 use crate::origin::OriginConfig;
 use section::Section;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub page_origins: Vec<String>,
     /// `server.clock-skew`: seconds for which a token is taken after its expiry. Default 0.
     pub clock_skew_seconds: u64,
+    /// `server.on-expiry`: what happens to viewers whose token expires while they play. Default `keep`.
+    pub on_expiry: OnExpiry,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -144,6 +147,7 @@ impl Config {
             .map_or(Ok(Vec::new()), origins::pages)
             .map_err(|problem| server.wrong("page-origins", problem))?;
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
+        let on_expiry = server.parsed("on-expiry", on_expiry)?.unwrap_or_default();
         server.finish()?;
 
         let transport = transport(&mut root, listen, plain_http, directory)?;
@@ -157,9 +161,20 @@ impl Config {
             trusted_proxies,
             page_origins,
             clock_skew_seconds,
+            on_expiry,
             limits,
             origins,
         })
+    }
+}
+
+fn on_expiry(text: &str) -> Result<OnExpiry, String> {
+    match text {
+        "keep" => Ok(OnExpiry::Keep),
+        "close" => Ok(OnExpiry::Close),
+        _ => Err(format!(
+            "\"{text}\" is not known. Write \"keep\" or \"close\"."
+        )),
     }
 }
 

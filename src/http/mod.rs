@@ -9,6 +9,7 @@ pub mod facts;
 mod framing;
 pub mod h5live;
 pub mod hls;
+pub mod leases;
 pub mod listener;
 pub mod pages;
 pub mod places;

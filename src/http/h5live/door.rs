@@ -131,6 +131,7 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
         .page(only(headers, &ORIGIN))
         .and_then(|()| ViewerRequest::read(query))
         .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
+    let since = app.leases.mark();
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -138,22 +139,24 @@ async fn admit<B>(app: &App, peer: std::net::IpAddr, request: &Request<B>) -> Ve
         }
         // Only now, so that nobody without a token takes a place or learns that there is none.
         let place = app.places.take().ok_or(Refusal::Full)?;
-        Ok((admission, Some(place)))
+        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        Ok((admission, Some((place, lease))))
     });
     log(
         &wanted,
         &facts,
         entry.as_ref().map(|(admission, _)| admission),
     );
-    let (admission, place) = entry?;
+    let (admission, held) = entry?;
     if let Some(page) = &facts.referer {
         let player = ViewerKey::of(&wanted, facts.ip);
         app.approvals.remember(player, page, Instant::now());
     }
-    Ok(place.map_or(Entry::CheckOnly, |place| {
+    Ok(held.map_or(Entry::CheckOnly, |(place, lease)| {
         Entry::Play(Box::new(Viewer {
             admission,
             facts,
+            lease,
             place,
             paused: wanted.flags.paused,
         }))

@@ -94,7 +94,11 @@ async fn answer_playlist(
             _ => Some(Some(window.playlist(skip))),
         }
     });
-    let found = found.await;
+    let found = tokio::select! {
+        biased;
+        end = session.lease.ended() => return Err(Refusal::Ended(end)),
+        found = found => found,
+    };
     session.touch(Instant::now());
     match found {
         Some(Some(text)) => {
@@ -119,9 +123,15 @@ async fn enter(
     let names_page = names_page(headers);
     let viewer = ViewerKey::of(wanted, facts.ip);
     let now = Instant::now();
+    if let Some(end) = app.hls.ended(viewer, now) {
+        return Err(Refusal::Ended(end));
+    }
     if let Some(session) = app.hls.of(viewer)
         && session.fits(&facts, names_page)
     {
+        if let Some(end) = session.lease.end() {
+            return Err(Refusal::Ended(end));
+        }
         session.touch(now);
         return Ok(session);
     }
@@ -132,20 +142,23 @@ async fn enter(
     };
     let pageless = approved.is_some();
     facts.referer = facts.referer.or(approved);
+    let since = app.leases.mark();
     let outcome = app.gate.admit(wanted, &facts).await;
     let outcome = outcome.and_then(|admission| {
         let place = app.places.take().ok_or(Refusal::Full)?;
-        Ok((admission, place))
+        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        Ok((admission, place, lease))
     });
     log(
         wanted,
         &facts,
-        outcome.as_ref().map(|(admission, _)| admission),
+        outcome.as_ref().map(|(admission, ..)| admission),
     );
-    let (admission, place) = outcome?;
+    let (admission, place, lease) = outcome?;
     let feed = app.hub.feed(&admission.grant, &admission.source.origin);
     let arrival = Arrival {
         feed: feed.map_err(|_| Refusal::Full)?,
+        lease,
         grant: admission.grant,
         pageless,
         viewer,
@@ -165,7 +178,11 @@ async fn fetch(app: &App, peer: IpAddr, path: &str, headers: &HeaderMap) -> Opti
     let pieces = session
         .feed
         .wait(PATIENCE, |window| piece(window, resource));
-    let pieces = pieces.await.flatten()?;
+    let pieces = tokio::select! {
+        biased;
+        _ = session.lease.ended() => return None,
+        pieces = pieces => pieces.flatten()?,
+    };
     session.touch(Instant::now());
     let mut response = Response::new(Body::of(pieces));
     let headers = response.headers_mut();
