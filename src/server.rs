@@ -29,7 +29,7 @@ use crate::issuer::{FailureLimits, Issuer};
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor};
 use crate::records::{OpenError, Records, Sqlite, SqliteSettings};
 use crate::token::UnixSeconds;
-use adapters::{IssuerApi, RecordedKeys, Selection};
+use adapters::{IssuerApi, Players, RecordedKeys, Selection};
 
 /// How often the end looks whether all viewers have left.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -129,7 +129,8 @@ fn doors(
         recovery_seconds: limits.api_failure_recovery_seconds,
         entries: limits.api_failure_entries,
     };
-    let issuer = Issuer::new(Arc::clone(&records), failures);
+    let players = Arc::<Players>::default();
+    let issuer = Issuer::new(Arc::clone(&records), failures).with_live(Arc::clone(&players) as _);
     let gate = Gate {
         keys: Arc::new(RecordedKeys(records)),
         origins: Arc::new(Selection(origins)),
@@ -146,14 +147,16 @@ fn doors(
         },
         on_expiry: config.on_expiry,
     };
-    App::new(
+    let app = App::new(
         Arc::clone(hub),
         gate,
         Some(Arc::new(IssuerApi { issuer, clock: now })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
         &limits,
-    )
+    )?;
+    players.are_those_of(&app);
+    Ok(app)
 }
 
 /// 4503 to every viewer, and time to take it.

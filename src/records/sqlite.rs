@@ -294,6 +294,26 @@ impl Records for Sqlite {
         })
     }
 
+    fn scopes_of<'a>(
+        &'a self,
+        orga: &'a Orga,
+        kid: Kid,
+    ) -> Future<'a, Result<Vec<Scope>, RecordsError>> {
+        Box::pin(async move {
+            let rows = query("SELECT scope FROM signing_keys WHERE kid = ?")
+                .bind(kid.0.as_slice())
+                .fetch_all(&self.pool)
+                .await?;
+            let mut scopes = Vec::new();
+            for row in rows {
+                let scope = Scope::parse(row.try_get("scope")?);
+                scopes.push(scope.ok_or_else(|| unreadable("a scope"))?);
+            }
+            scopes.retain(|scope| scope.orga() == *orga);
+            Ok(scopes)
+        })
+    }
+
     fn current_key<'a>(
         &'a self,
         scope: &'a Scope,
