@@ -96,8 +96,9 @@ fn each_withdrawal_ends_what_it_is_about_and_nothing_else() {
     let kid_of = |round: u32| Secret::new(own(round)).unwrap().key().kid().to_string();
     let names = ["tag a", "tag b", "orga", "other"];
     type Act<'a> = Box<dyn Fn(u32) -> (u16, Value) + 'a>;
+    type Row<'a> = (&'a str, Act<'a>, Value, [bool; 4], [bool; 4]);
     #[rustfmt::skip]
-    let rows: Vec<(&str, Act<'_>, Value, [bool; 4], [bool; 4])> = vec![
+    let rows: Vec<Row<'_>> = vec![
         // What is done, how, the answer, whose sessions end, whose tokens open nothing after it.
         ("a tag", Box::new(|_| revoke(json!({"tag": "a"}))),
             revoked(1, 0), [true, false, false, false], [false; 4]),
