@@ -204,8 +204,9 @@ fn hls_ends_with_its_playlist_its_segments_and_what_is_held() {
     thread::scope(|scope| {
         let held = scope.spawn(|| site.get(&held_url, &[]));
         wait_until("the held session", || {
-            (revoke(json!({"tag": "viewer 1"})) == 1).then_some(())
+            site.server.log().contains("viewer let in").then_some(())
         });
+        assert_eq!(revoke(json!({"tag": "viewer 1"})), 1);
         let ended = Instant::now();
         let answer = held.join().unwrap();
         assert_eq!(answer.status, 403, "{}", answer.text());

@@ -199,6 +199,8 @@ impl Sessions {
 
     /// Ends the sessions whose players have left.
     pub fn expire(&self, now: Instant) {
+        // One may have been ended just before it came into the table.
+        self.review(now);
         let mut table = self.lock();
         let left = table.take_out(|session| session.idle(now) >= IDLE);
         table.forget_ended(now);
