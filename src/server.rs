@@ -12,6 +12,7 @@ mod file_limit;
 mod metrics;
 mod side_doors;
 pub(crate) mod store;
+mod withdrawals;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ use crate::issuer::{FailureLimits, Issuer};
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
 use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
-use adapters::{IssuerApi, Pulls, RecordedKeys, Selection};
+use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
 use metrics::Metrics;
 use side_doors::SideDoors;
 
@@ -124,6 +125,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         embedded: OriginName::new(config::EMBEDDED),
     }));
     let app = doors(config, &hub, Arc::clone(&records))?;
+    tokio::spawn(withdrawals::follow(records.changes(), Arc::downgrade(&app)));
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
@@ -201,7 +203,8 @@ fn doors(
         recovery_seconds: limits.api_failure_recovery_seconds,
         entries: limits.api_failure_entries,
     };
-    let issuer = Issuer::new(Arc::clone(&records), failures);
+    let players = Arc::<Players>::default();
+    let issuer = Issuer::new(Arc::clone(&records), failures).with_live(Arc::clone(&players) as _);
     let gate = Gate {
         keys: Arc::new(RecordedKeys(records)),
         origins: Arc::new(Selection(origins)),
@@ -217,6 +220,7 @@ fn doors(
             stall: limits.stall_timeout,
             ..FanoutLimits::default()
         },
+        on_expiry: config.on_expiry,
     };
     let app = App::new(
         Arc::clone(hub),
@@ -227,6 +231,7 @@ fn doors(
         config.verify.clone(),
         &limits,
     )?;
+    players.are_those_of(&app);
     Ok(app)
 }
 

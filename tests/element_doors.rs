@@ -55,6 +55,39 @@ fn elements_at_one_address_share_a_listener() {
 }
 
 #[test]
+fn a_viewer_waits_for_its_stream_and_not_for_one_with_another_secret() {
+    // Keeps the listener open.
+    let keeper = Bench::of("ABCDE-keeper", 0);
+    let _keeper = keeper.video();
+    let port = keeper.port();
+    let first = Bench::of("ABCDE-one", port);
+    let mut pad = first.video();
+    let mut viewer = first.viewer();
+    second(&mut pad, 0);
+    viewer.until("moof");
+    assert!(first.set_state(gst::State::Null));
+    assert_eq!(viewer.payload("onStreamStatus")["status"], "stopped");
+
+    let same = Bench::of("ABCDE-one", port);
+    let mut pad = same.video();
+    second(&mut pad, 0);
+    viewer.until("moof");
+    assert!(same.set_state(gst::State::Null));
+
+    let other = Bench::with_secret("ABCDE-one", port, "another secret of this bench");
+    let mut pad = other.video();
+    second(&mut pad, 0);
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "4901") {
+        heard.push(viewer.next());
+    }
+    let stopped = heard.iter().rposition(|event| event == "onStreamStatus");
+    assert_eq!(stopped, Some(heard.len() - 2), "{heard:?}");
+    let mut void = Viewer::connect(port, "ABCDE-one");
+    assert_eq!(void.next(), "4901");
+}
+
+#[test]
 fn a_stream_has_one_element() {
     let one = Bench::of("ABCDE-one", 0);
     let _pad = one.video();

@@ -23,6 +23,7 @@ pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 pub use tls::{Https, Transport};
 
+use crate::http::leases::OnExpiry;
 use crate::http::verify::Headers as VerifyHeaders;
 use crate::origin::{OriginConfig, Origins};
 use crate::records::PostgresUrl;
@@ -59,6 +60,8 @@ pub struct Config {
     pub open_streams: OpenStreams,
     /// `[verify]`: the headers in which a web server in front tells of its clients' requests.
     pub verify: VerifyHeaders,
+    /// `server.on-expiry`: what happens to viewers whose token expires while they play. Default `keep`.
+    pub on_expiry: OnExpiry,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -162,6 +165,7 @@ impl Config {
             .map_err(|problem| server.wrong("page-origins", problem))?;
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
         let open_streams = server.parsed_list("open-streams", open_stream)?;
+        let on_expiry = server.parsed("on-expiry", on_expiry)?.unwrap_or_default();
         server.finish()?;
 
         let (transport, https) = tls::read(root.section("tls")?, listen, plain_http, directory)?;
@@ -201,6 +205,7 @@ impl Config {
             metrics: metrics_listen,
             open_streams: open_streams.into_iter().collect(),
             verify,
+            on_expiry,
             limits,
             origins,
             embedded,
@@ -215,6 +220,16 @@ fn address(text: &str, example: &str) -> Result<SocketAddr, String> {
 
 fn open_stream(text: &str) -> Result<OpenStream, String> {
     OpenStream::parse(text).map_err(|error| format!("\"{text}\": {error}."))
+}
+
+fn on_expiry(text: &str) -> Result<OnExpiry, String> {
+    match text {
+        "keep" => Ok(OnExpiry::Keep),
+        "close" => Ok(OnExpiry::Close),
+        _ => Err(format!(
+            "\"{text}\" is not known. Write \"keep\" or \"close\"."
+        )),
+    }
 }
 
 fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {

@@ -158,6 +158,10 @@ fn every_refusal_names_the_key() {
             "server.clock-skew: must be whole seconds",
         ),
         (
+            "[server]\non-expiry = \"cut\"",
+            "server.on-expiry: \"cut\" is not known",
+        ),
+        (
             "[server]\nclock-skew = \"1h\"",
             "server.clock-skew: \"1h\" is out of range",
         ),

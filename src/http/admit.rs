@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
+use super::leases::End;
 use crate::hub::{OriginName, Source};
 use crate::token::{
     Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Parameters, Presented, Query,
@@ -91,6 +92,9 @@ pub enum Refusal {
     /// A limit is reached.
     #[error("the server is full; try again later")]
     Full,
+    /// The session was let in, and then ended by us.
+    #[error("the session was ended: its permission is withdrawn or over; get a new token")]
+    Ended(End),
 }
 
 impl Refusal {
@@ -104,6 +108,8 @@ impl Refusal {
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
             Self::Full => "full",
+            Self::Ended(End::Withdrawn) => "withdrawn",
+            Self::Ended(End::Expired) => "expired_while_playing",
         }
     }
 
@@ -115,7 +121,8 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin | Self::Untrusted => 4901,
+            Self::PageOrigin | Self::Untrusted | Self::Ended(End::Withdrawn) => 4901,
+            Self::Ended(End::Expired) => 4903,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
             Self::NotLive | Self::Full => 4503,
         }
@@ -133,6 +140,7 @@ impl Refusal {
     /// What the viewer is told: coarse, so that it teaches an attacker nothing.
     pub fn reason(&self) -> &'static str {
         match self.close_code() {
+            _ if *self == Self::Ended(End::Withdrawn) => "The permission to play was withdrawn.",
             4903 => "The token has expired, or a security parameter is missing.",
             4901 => "The token is not valid for this stream, address or page.",
             4900 => "The security service can't decide now; try again later.",

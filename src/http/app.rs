@@ -21,6 +21,7 @@ use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
+use super::leases::{Leases, OnExpiry};
 use super::pages;
 use super::places::Places;
 use super::progressive::{self, Downloads};
@@ -28,7 +29,7 @@ use super::traffic::Traffic;
 use super::verify;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
-use crate::token::Facts;
+use crate::token::{Facts, UnixSeconds, Withdrawal};
 
 /// The most bytes of a request body that are read, and how long that may take.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -58,7 +59,7 @@ pub trait Api: Send + Sync {
     fn answer(&self, request: ApiRequest) -> Answer<'_>;
 }
 
-/// Bounds of the doors.
+/// Bounds and habits of the doors.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Viewers at once.
@@ -67,6 +68,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Bounds of who writes to them.
     pub fanout: FanoutLimits,
+    /// What happens to viewers whose grant expires while they play.
+    pub on_expiry: OnExpiry,
 }
 
 impl Default for Limits {
@@ -75,6 +78,7 @@ impl Default for Limits {
             viewers: 10_000,
             message_bytes: 16 * 1024,
             fanout: FanoutLimits::default(),
+            on_expiry: OnExpiry::default(),
         }
     }
 }
@@ -93,6 +97,21 @@ async fn expire(app: Weak<App>) {
     }
 }
 
+/// How often it is looked whose grant is over: well below the second in which that is to happen.
+const LOOK_AT_EXPIRIES_EVERY: Duration = Duration::from_millis(200);
+
+/// Ends the sessions whose grants are over, for as long as there are doors. By the wall clock, step by
+/// step, since that may be set while they play.
+async fn close_expired(app: Weak<App>) {
+    loop {
+        tokio::time::sleep(LOOK_AT_EXPIRIES_EVERY).await;
+        match app.upgrade() {
+            Some(app) => app.end_expired(),
+            None => return,
+        }
+    }
+}
+
 /// What all doors of a process share.
 pub struct App {
     /// The streams.
@@ -105,6 +124,8 @@ pub struct App {
     pub api: Option<Arc<dyn Api>>,
     /// The proxies that may tell a client's address.
     pub trusted: Arc<dyn Trusted>,
+    /// Who plays, and by which grant.
+    pub leases: Arc<Leases>,
     /// How many more may come.
     pub places: Places,
     /// What all sessions have in common.
@@ -137,17 +158,20 @@ impl App {
         let verifier = Arc::clone(&gate);
         let traffic = Arc::<Traffic>::default();
         let counts = Arc::clone(&traffic);
+        let leases = Arc::<Leases>::default();
+        let marks = Arc::clone(&leases);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
             let gate = Arc::clone(&verifier);
             let counts = Arc::clone(&counts);
+            let since = marks.mark();
             runtime.spawn(async move {
                 let outcome = gate.admit(&asked.request, &asked.facts).await;
                 door::log(&asked.request, &asked.facts, outcome.as_ref());
                 let _ = outcome
                     .as_ref()
                     .inspect_err(|refusal| counts.refused(refusal));
-                reply_to.send(asked.verdict(outcome));
+                reply_to.send(asked.verdict(outcome, since));
             });
         };
         let app = Arc::new(Self {
@@ -156,6 +180,7 @@ impl App {
             fanout: Fanout::start(&limits.fanout, Arc::new(serve))?,
             api,
             trusted,
+            leases,
             places: Places::new(limits.viewers),
             sessions: session::Settings {
                 hostname,
@@ -168,7 +193,38 @@ impl App {
             verify,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
+        if limits.on_expiry == OnExpiry::Close {
+            tokio::spawn(close_expired(Arc::downgrade(&app)));
+        }
         Ok(app)
+    }
+
+    /// Ends the sessions that a withdrawal is about, on every door; returns how many. What their tokens
+    /// were made with must be withdrawn before, or they may come again.
+    pub fn withdraw(&self, withdrawal: &Withdrawal) -> usize {
+        let ended = self.leases.withdraw(withdrawal);
+        if ended > 0 {
+            self.review();
+        }
+        ended
+    }
+
+    fn end_expired(&self) {
+        // As long as the gate would have let it in.
+        let UnixSeconds(now) = (self.gate.clock)();
+        let ended = self
+            .leases
+            .expire(UnixSeconds(now.saturating_sub(self.gate.skew)));
+        if ended > 0 {
+            tracing::info!(sessions = ended, "their tokens have expired");
+            self.review();
+        }
+    }
+
+    /// Lets the doors tell their viewers of leases that have ended.
+    fn review(&self) {
+        self.fanout.review();
+        self.hls.review(Instant::now());
     }
 
     /// Where a request comes from, as the verifier asks.

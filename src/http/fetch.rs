@@ -13,6 +13,7 @@ use super::app::App;
 use super::body::{Body, text};
 use super::facts::names_page;
 use super::h5live::door::log;
+use super::leases::Lease;
 use super::viewer_key::ViewerKey;
 use crate::token::Facts;
 
@@ -22,6 +23,8 @@ pub struct Fetcher {
     pub admission: Admission,
     /// By an approval: its requests name no page.
     pub pageless: bool,
+    /// How long.
+    pub lease: Lease,
 }
 
 /// The verdict over a request that fetches. One that names no page may have been approved on a socket a
@@ -40,11 +43,22 @@ pub async fn admit(
     };
     let pageless = approved.is_some();
     facts.referer = facts.referer.or(approved);
+    let since = app.leases.mark();
     let outcome = app.gate.admit(wanted, &facts).await;
-    log(wanted, &facts, outcome.as_ref());
+    let outcome = outcome.and_then(|admission| {
+        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        Ok((admission, lease))
+    });
+    log(
+        wanted,
+        &facts,
+        outcome.as_ref().map(|(admission, _)| admission),
+    );
+    let (admission, lease) = outcome?;
     Ok(Fetcher {
-        admission: outcome?,
+        admission,
         pageless,
+        lease,
     })
 }
 

@@ -12,6 +12,7 @@ mod fetch;
 mod framing;
 pub mod h5live;
 pub mod hls;
+pub mod leases;
 pub mod listener;
 pub mod pages;
 pub mod places;

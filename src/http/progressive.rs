@@ -7,6 +7,7 @@ mod downloads;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -80,7 +81,9 @@ async fn enter<B>(
     app.gate.page_of_fetch(only(headers, &ORIGIN))?;
     let wanted = ViewerRequest::read(door, request.uri().query().unwrap_or_default())?;
     let facts = app.facts(peer, headers);
-    let Fetcher { admission, .. } = fetch::admit(app, &wanted, facts, headers).await?;
+    let Fetcher {
+        admission, lease, ..
+    } = fetch::admit(app, &wanted, facts, headers).await?;
     if *request.method() == Method::HEAD {
         return Ok(Body::default());
     }
@@ -93,6 +96,9 @@ async fn enter<B>(
         first: VecDeque::new(),
         fragments,
         download,
+        withdrawn: Box::pin(async move {
+            let _ = lease.ended().await;
+        }),
         _place: place,
     };
     let mut first = VecDeque::new();
@@ -112,12 +118,14 @@ struct File {
     first: VecDeque<Bytes>,
     fragments: Fragments,
     download: Download,
+    /// Holds its lease.
+    withdrawn: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     _place: Place,
 }
 
 impl Live for File {
     fn poll_pieces(&mut self, cx: &mut Context<'_>, pieces: &mut VecDeque<Bytes>) -> Poll<bool> {
-        if self.download.is_ended() {
+        if self.download.is_ended() || self.withdrawn.as_mut().poll(cx).is_ready() {
             return Poll::Ready(false);
         }
         if !self.first.is_empty() {

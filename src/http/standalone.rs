@@ -16,7 +16,7 @@ use super::client_address::Nobody;
 use super::listener::{self, Front, Limits};
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
-use crate::token::{Key, KeyLookup, Kid, OpenStreams, Scope, StreamName, UnixSeconds};
+use crate::token::{Key, KeyLookup, Kid, OpenStreams, Scope, StreamName, UnixSeconds, Withdrawal};
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -79,7 +79,14 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Keys(Mutex<HashMap<StreamName, Key>>);
+struct Keys(Mutex<HashMap<StreamName, Kept>>);
+
+/// A stream's key, numbered anew whenever its secret changes. It stays when the stream is taken off, so
+/// that viewers who wait for it get it only from an element with the same secret.
+struct Kept {
+    key: Key,
+    served: bool,
+}
 
 /// Opens the doors at an address, or joins those that are open there. Port 0 takes a free one.
 pub fn open(
@@ -194,7 +201,12 @@ impl Listener {
             stream: stream.clone(),
         };
         let publisher = self.shared.app.hub.publish(&source)?;
-        self.shared.keys.lock().insert(stream, key);
+        if let Some(before) = self.shared.keys.serve(&stream, &key) {
+            let scope = Scope::Stream(stream);
+            let withdrawal = Withdrawal::Record { scope, before };
+            let sessions = self.shared.app.withdraw(&withdrawal);
+            tracing::info!(%source, sessions, "the secret is another one now");
+        }
         Ok(Served {
             shared: Arc::clone(&self.shared),
             publisher,
@@ -212,12 +224,26 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         let stream = &self.publisher.source().stream;
-        self.shared.keys.lock().remove(stream);
+        if let Some(kept) = self.shared.keys.lock().get_mut(stream) {
+            kept.served = false;
+        }
     }
 }
 
 impl Keys {
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Key>> {
+    /// Lets tokens of this key open a stream. Returns its revision where the secret before was another.
+    fn serve(&self, stream: &StreamName, key: &Key) -> Option<u64> {
+        let mut keys = self.lock();
+        let last = keys.get(stream).map(|kept| &kept.key);
+        let other = last.filter(|last| !last.same_secret(key));
+        let replaced = other.map(|other| other.revision() + 1);
+        let revision = replaced.or(last.map(Key::revision)).unwrap_or_default();
+        let key = Key::from_parts(key.kid(), *key.signing_bytes(), revision);
+        keys.insert(stream.clone(), Kept { key, served: true });
+        replaced
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,8 +254,8 @@ impl KeySource for Keys {
             Scope::Stream(stream) => self
                 .lock()
                 .get(stream)
-                .filter(|key| key.kid() == kid)
-                .cloned(),
+                .filter(|kept| kept.served && kept.key.kid() == kid)
+                .map(|kept| kept.key.clone()),
             Scope::Orga(_) => None,
         };
         Box::pin(std::future::ready(

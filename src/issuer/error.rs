@@ -2,17 +2,22 @@
 
 use super::expires::ExpiresError;
 use crate::records::RecordsError;
-use crate::token::{HostError, OrgaError, SecretError, StreamNameError, TagError};
+use crate::token::{HostError, KidError, OrgaError, SecretError, StreamNameError, TagError};
 
 /// One variant per reason. The text is for the caller, and never holds a secret or an API key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// 404
-    #[error("there is nothing at this path; POST to /secure/stream or /secure/token")]
+    #[error(
+        "there is nothing at this path; POST to /secure/stream, /secure/token, /secure/orga or /secure/revoke"
+    )]
     NoSuchPath,
     /// 405
-    #[error("this path takes POST only")]
-    Method,
+    #[error("this path takes {allow} only")]
+    Method {
+        /// The methods that it takes.
+        allow: &'static str,
+    },
     /// 415
     #[error("send the body as JSON, with the header Content-Type: application/json")]
     ContentType,
@@ -109,6 +114,12 @@ pub enum ApiError {
     /// 400
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// 400
+    #[error(transparent)]
+    Kid(#[from] KidError),
+    /// 400
+    #[error("say what to revoke: one or several of streamname, orga, kid, tag and ip")]
+    NothingToRevoke,
     /// 403
     #[error("this API key acts for another organisation than that of {field}")]
     OtherOrganisation {
@@ -116,7 +127,10 @@ pub enum ApiError {
         field: &'static str,
     },
     /// 404
-    #[error("no secret is registered for this {field}; POST one to /secure/stream first")]
+    #[error(
+        "no secret is registered for this {field}; POST one to /secure/{} first",
+        path_of(field)
+    )]
     NotRegistered {
         /// The key that names it.
         field: &'static str,
@@ -134,7 +148,7 @@ impl ApiError {
             Self::NoApiKey | Self::UnknownApiKey => 401,
             Self::OtherOrganisation { .. } => 403,
             Self::NoSuchPath | Self::NotRegistered { .. } => 404,
-            Self::Method => 405,
+            Self::Method { .. } => 405,
             Self::TooLarge { .. } => 413,
             Self::ContentType => 415,
             Self::TooManyFailures { .. } => 429,
@@ -148,7 +162,7 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoSuchPath => "no_such_path",
-            Self::Method => "method_not_allowed",
+            Self::Method { .. } => "method_not_allowed",
             Self::ContentType => "content_type_not_json",
             Self::TooLarge { .. } => "body_too_large",
             Self::TooManyFailures { .. } => "too_many_failures",
@@ -170,6 +184,8 @@ impl ApiError {
             Self::Ip => "ip_malformed",
             Self::Referer(_) => "referer_malformed",
             Self::Tag(_) => "tag_malformed",
+            Self::Kid(_) => "kid_malformed",
+            Self::NothingToRevoke => "nothing_to_revoke",
             Self::OtherOrganisation { .. } => "other_organisation",
             Self::NotRegistered { .. } => "not_registered",
             Self::Unavailable => "records_unavailable",
@@ -192,9 +208,18 @@ impl ApiError {
             Self::Ip => "ip",
             Self::Referer(_) => "referer",
             Self::Tag(_) => "tag",
+            Self::Kid(_) => "kid",
             _ => return None,
         };
         Some(field)
+    }
+}
+
+/// Where the secret of a `streamname` or an `orga` is registered.
+fn path_of(field: &str) -> &'static str {
+    match field {
+        "orga" => "orga",
+        _ => "stream",
     }
 }
 

@@ -48,20 +48,40 @@ impl Issuer {
 }
 
 fn operation(method: &Method, path: &str, headers: &HeaderMap) -> Result<Operation, ApiError> {
-    let operation = match path {
-        "/secure/stream" => Operation::Stream,
-        "/secure/token" => Operation::Token,
-        _ => return Err(ApiError::NoSuchPath),
+    let operation = match (path, method) {
+        ("/secure/stream", &Method::POST) => Operation::Stream,
+        ("/secure/token", &Method::POST) => Operation::Token,
+        ("/secure/orga", &Method::POST) => Operation::Orga,
+        ("/secure/revoke", &Method::POST) => Operation::Revoke,
+        ("/secure/orga", &Method::DELETE) => return Ok(Operation::DeleteOrga),
+        ("/secure/orga", _) => {
+            return Err(ApiError::Method {
+                allow: "POST, DELETE",
+            });
+        }
+        ("/secure/stream" | "/secure/token" | "/secure/revoke", _) => {
+            return Err(ApiError::Method { allow: "POST" });
+        }
+        _ => return deletion(method, path),
     };
-    if method != Method::POST {
-        return Err(ApiError::Method);
-    }
     let content_type =
         only(headers, &CONTENT_TYPE).and_then(|value| std::str::from_utf8(value).ok());
     if !content_type.is_some_and(is_json) {
         return Err(ApiError::ContentType);
     }
     Ok(operation)
+}
+
+/// `DELETE /secure/stream/{streamname}`. A name has one spelling, so nothing is decoded.
+fn deletion(method: &Method, path: &str) -> Result<Operation, ApiError> {
+    let name = path
+        .strip_prefix("/secure/stream/")
+        .filter(|name| !name.is_empty() && !name.contains('/'))
+        .ok_or(ApiError::NoSuchPath)?;
+    match *method {
+        Method::DELETE => Ok(Operation::DeleteStream(name.to_owned())),
+        _ => Err(ApiError::Method { allow: "DELETE" }),
+    }
 }
 
 /// The value of a header that is there exactly once: two could be read in two ways.
@@ -105,8 +125,8 @@ fn refusal(error: &ApiError) -> Response<Bytes> {
     let mut response = respond(status, &ErrorBody { error: fields });
     let headers = response.headers_mut();
     match error {
-        ApiError::Method => {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        ApiError::Method { allow } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         // RFC 9110 section 15.5.2 wants a challenge beside 401.
         ApiError::NoApiKey | ApiError::UnknownApiKey => {

@@ -1,4 +1,20 @@
-//! The REST API that registers secrets and mints tokens (seed, steps 1 and 2).
+//! The REST API that registers secrets and mints tokens (seed, steps 1 and 2), and takes both back.
+//!
+//! ```text
+//! POST   /secure/stream         {"streamname", "secret"}   registers; another secret replaces the first,
+//!                                                          whose tokens are void and sessions over
+//! POST   /secure/token          {"streamname" | "orga", …} mints
+//! DELETE /secure/stream/NAME                               withdraws a stream's secret, in the same way
+//! POST   /secure/orga           {"orga", "secret"}         the same two for the organisation's own
+//! DELETE /secure/orga
+//! POST   /secure/revoke         {"streamname", "orga", "kid", "tag", "ip": one or several}
+//! ```
+//!
+//! `revoke` ends the sessions that match all that is given: those that play the stream by whatever
+//! token; whose token opens the whole organisation; was made with that key; has that tag; that come from
+//! that address. One of `streamname`, `orga` and `kid` given alone also withdraws the secrets behind it,
+//! so that their tokens open nothing again. All else ends sessions only: whoever holds a good token may
+//! come again, also those who watched a stream by a token of the organisation.
 //!
 //! `Issuer` knows requests as bytes and answers as values; `http.rs` alone knows HTTP.
 
@@ -8,6 +24,7 @@ mod failures;
 mod fields;
 mod http;
 mod request;
+mod secrets;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +34,10 @@ use serde::Serialize;
 pub use error::ApiError;
 pub use failures::FailureLimits;
 
-use crate::records::{ApiKeyHash, Records, Registered};
-use crate::token::{Minted, Orga, Scope, UnixSeconds, mint};
+use crate::records::{ApiKeyHash, Records};
+use crate::token::{Minted, Orga, Scope, StreamName, UnixSeconds, Withdrawal, mint};
 use failures::{Failures, Subject};
-use request::StreamRequest;
+use request::Registration;
 
 /// The most bytes of a body that are read.
 pub const BODY_LIMIT: usize = 16 * 1024;
@@ -28,29 +45,66 @@ pub const BODY_LIMIT: usize = 16 * 1024;
 /// Longer API keys are not looked at.
 const API_KEY_LIMIT: usize = 256;
 
+/// Those who play, as far as the issuer has to do with them.
+pub trait Live: Send + Sync {
+    /// Ends the sessions that a withdrawal is about, on every door; returns how many. Called after the
+    /// records have been changed.
+    fn withdraw(&self, withdrawal: &Withdrawal) -> usize;
+}
+
+/// An issuer without doors: nobody plays.
+struct Nobody;
+
+impl Live for Nobody {
+    fn withdraw(&self, _: &Withdrawal) -> usize {
+        0
+    }
+}
+
 /// Answers the API's requests.
 pub struct Issuer {
     records: Arc<dyn Records>,
+    live: Arc<dyn Live>,
     failures: Mutex<Failures>,
 }
 
 /// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// `POST /secure/stream`: register a stream's secret.
     Stream,
     /// `POST /secure/token`: mint a token.
     Token,
+    /// `POST /secure/orga`: register the organisation's own secret.
+    Orga,
+    /// `DELETE /secure/stream/{streamname}`: withdraw a stream's secret. The name as it was sent.
+    DeleteStream(String),
+    /// `DELETE /secure/orga`: withdraw the organisation's own secret.
+    DeleteOrga,
+    /// `POST /secure/revoke`: end sessions.
+    Revoke,
 }
 
 /// An answer with status 200. Its JSON has the seed's shape and order of keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// The stream whose secret holds now. The seed shows no answer here; this one says for what.
+    /// The stream whose secret holds now, or is withdrawn. The seed shows no answer here; this one says for what.
     Stream {
         /// As it was asked for.
         streamname: String,
+    },
+    /// The organisation whose own secret holds now, or is withdrawn.
+    Orga {
+        /// Its hash.
+        orga: String,
+    },
+    /// What was revoked.
+    Revoked {
+        /// Sessions that were ended.
+        sessions: usize,
+        /// Secrets that were withdrawn.
+        secrets: usize,
     },
     /// A token.
     Token {
@@ -85,8 +139,15 @@ impl Issuer {
     pub fn new(records: Arc<dyn Records>, limits: FailureLimits) -> Self {
         Self {
             records,
+            live: Arc::new(Nobody),
             failures: Mutex::new(Failures::new(limits)),
         }
+    }
+
+    /// With those who play by what it issues.
+    #[must_use]
+    pub fn with_live(self, live: Arc<dyn Live>) -> Self {
+        Self { live, ..self }
     }
 
     /// Answers one request. `address` is the client's, after trusted proxies; `api_key` is what came
@@ -125,8 +186,21 @@ impl Issuer {
             subject = Subject::Account(hash);
             self.check(&subject, now)?;
             match operation {
-                Operation::Stream => self.register(&orga, body, now).await,
+                Operation::Stream => {
+                    let registration = Registration::of_stream(body)?;
+                    self.register(&orga, registration, now).await
+                }
+                Operation::Orga => {
+                    let registration = Registration::of_orga(body)?;
+                    self.register(&orga, registration, now).await
+                }
                 Operation::Token => self.mint(&orga, body, now).await,
+                Operation::DeleteStream(name) => {
+                    let scope = Scope::Stream(StreamName::parse(&name)?);
+                    self.delete(&orga, scope, now).await
+                }
+                Operation::DeleteOrga => self.delete(&orga, Scope::Orga(orga.clone()), now).await,
+                Operation::Revoke => self.revoke(&orga, body, now).await,
             }
         };
         let answer = answer.await;
@@ -147,43 +221,10 @@ impl Issuer {
         error
     }
 
-    async fn register(
-        &self,
-        orga: &Orga,
-        body: &[u8],
-        now: UnixSeconds,
-    ) -> Result<Answer, ApiError> {
-        let request = StreamRequest::read(body)?;
-        if request.stream.orga() != *orga {
-            return Err(ApiError::OtherOrganisation {
-                field: "streamname",
-            });
-        }
-        let scope = Scope::Stream(request.stream.clone());
-        let registered = self
-            .records
-            .register(&scope, &request.secret.key(), now)
-            .await?;
-        match registered {
-            Registered::Unchanged(_) => {}
-            Registered::First(revision) | Registered::Replaced(revision) => {
-                tracing::info!(stream = %request.stream, revision, "a secret is registered");
-            }
-        }
-        Ok(Answer::Stream {
-            streamname: request.stream.as_str().to_owned(),
-        })
-    }
-
     async fn mint(&self, orga: &Orga, body: &[u8], now: UnixSeconds) -> Result<Answer, ApiError> {
         let claims = request::claims(body, now)?;
-        let field = match claims.scope {
-            Scope::Stream(_) => "streamname",
-            Scope::Orga(_) => "orga",
-        };
-        if claims.scope.orga() != *orga {
-            return Err(ApiError::OtherOrganisation { field });
-        }
+        let field = request::field_of(&claims.scope);
+        request::own(&claims.scope.orga(), orga, field)?;
         let key = self.records.current_key(&claims.scope).await?;
         let key = key.ok_or(ApiError::NotRegistered { field })?;
         let minted = mint(&key, &claims);

@@ -7,21 +7,69 @@ use serde_json::Value;
 use super::ApiError;
 use super::expires::{self, ExpiresError};
 use super::fields::{Fields, type_of};
-use crate::token::{Claims, Host, Orga, Scope, Secret, StreamName, Tag, UnixSeconds};
+use crate::token::{Claims, Host, Orga, Scope, Secret, Selection, StreamName, Tag, UnixSeconds};
 
-/// `POST /secure/stream`
-pub(super) struct StreamRequest {
-    pub(super) stream: StreamName,
+/// `POST /secure/stream`, and `POST /secure/orga`.
+pub(super) struct Registration {
+    pub(super) scope: Scope,
     pub(super) secret: Secret,
 }
 
-impl StreamRequest {
-    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
+impl Registration {
+    pub(super) fn of_stream(body: &[u8]) -> Result<Self, ApiError> {
         let fields = Fields::read(body, &["streamname", "secret"])?;
         Ok(Self {
-            stream: StreamName::parse(fields.required("streamname")?)?,
+            scope: Scope::Stream(StreamName::parse(fields.required("streamname")?)?),
             secret: Secret::new(fields.required("secret")?)?,
         })
+    }
+
+    pub(super) fn of_orga(body: &[u8]) -> Result<Self, ApiError> {
+        let fields = Fields::read(body, &["orga", "secret"])?;
+        Ok(Self {
+            scope: Scope::Orga(Orga::parse(fields.required("orga")?)?),
+            secret: Secret::new(fields.required("secret")?)?,
+        })
+    }
+}
+
+/// What a `POST /secure/revoke` of `orga` selects. An empty string is no missing key here: it would
+/// select more than was meant.
+pub(super) fn selection(body: &[u8], orga: &Orga) -> Result<Selection, ApiError> {
+    let fields = Fields::read(body, &["streamname", "orga", "kid", "tag", "ip"])?;
+    let mut selection = Selection::of(orga.clone());
+    if let Some(stream) = fields.text("streamname")? {
+        let stream = StreamName::parse(stream)?;
+        own(&stream.orga(), orga, "streamname")?;
+        selection.stream = Some(stream);
+    }
+    if let Some(named) = fields.text("orga")? {
+        own(&Orga::parse(named)?, orga, "orga")?;
+        selection.whole_orga = true;
+    }
+    selection.kid = fields.text("kid")?.map(str::parse).transpose()?;
+    selection.tag = fields.text("tag")?.map(Tag::parse).transpose()?;
+    let ip = fields.text("ip")?.map(str::parse::<IpAddr>).transpose();
+    selection.ip = ip.map_err(|_| ApiError::Ip)?;
+    if selection == Selection::of(orga.clone()) {
+        return Err(ApiError::NothingToRevoke);
+    }
+    Ok(selection)
+}
+
+/// The key of a body that names a scope of this kind.
+pub(super) fn field_of(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Stream(_) => "streamname",
+        Scope::Orga(_) => "orga",
+    }
+}
+
+/// Refuses what is of another organisation than that of the API key.
+pub(super) fn own(named: &Orga, orga: &Orga, field: &'static str) -> Result<(), ApiError> {
+    match named == orga {
+        true => Ok(()),
+        false => Err(ApiError::OtherOrganisation { field }),
     }
 }
 

@@ -235,6 +235,14 @@ impl Records for Cached {
         })
     }
 
+    fn scopes_of<'a>(
+        &'a self,
+        orga: &'a Orga,
+        kid: Kid,
+    ) -> Future<'a, Result<Vec<Scope>, RecordsError>> {
+        self.records.scopes_of(orga, kid)
+    }
+
     fn current_key<'a>(
         &'a self,
         scope: &'a Scope,

@@ -109,6 +109,14 @@ pub trait Records: Send + Sync {
         now: UnixSeconds,
     ) -> Future<'a, Result<bool, RecordsError>>;
 
+    /// The scopes of an organisation, itself among them, whose secret has this kid: the same secret may
+    /// be registered for many.
+    fn scopes_of<'a>(
+        &'a self,
+        orga: &'a Orga,
+        kid: Kid,
+    ) -> Future<'a, Result<Vec<Scope>, RecordsError>>;
+
     /// The key that a scope mints with.
     fn current_key<'a>(&'a self, scope: &'a Scope)
     -> Future<'a, Result<Option<Key>, RecordsError>>;

@@ -268,6 +268,18 @@ impl<T: Tables> Store<T> {
         Ok(true)
     }
 
+    async fn with_kid(&self, orga: &Orga, kid: Kid) -> Result<Vec<Scope>, RecordsError> {
+        // Of all keys: kids are not looked up but where somebody withdraws one.
+        let keys = self.tables.write_alone().await?.keys().await?;
+        let found = keys.into_iter().filter(|(_, key)| key.kid == kid.0);
+        let scopes: Result<Vec<Scope>, RecordsError> = found
+            .map(|(scope, _)| Scope::parse(&scope).ok_or_else(|| unreadable("a scope")))
+            .collect();
+        let mut scopes = scopes?;
+        scopes.retain(|scope| scope.orga() == *orga);
+        Ok(scopes)
+    }
+
     async fn read(&self, scope: &Scope) -> Result<Option<Key>, RecordsError> {
         let row = self.tables.key_of(scope.as_str()).await?;
         row.map(|row| key_of(&self.seal, scope.as_str(), &row))
@@ -317,6 +329,14 @@ impl<T: Tables> Records for Store<T> {
         now: UnixSeconds,
     ) -> Future<'a, Result<bool, RecordsError>> {
         Box::pin(self.within(self.take_away(scope, now)))
+    }
+
+    fn scopes_of<'a>(
+        &'a self,
+        orga: &'a Orga,
+        kid: Kid,
+    ) -> Future<'a, Result<Vec<Scope>, RecordsError>> {
+        Box::pin(self.within(self.with_kid(orga, kid)))
     }
 
     fn current_key<'a>(

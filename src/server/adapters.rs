@@ -1,17 +1,17 @@
 //! The doors' interfaces over what the server has.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::config::Networks;
 use crate::http::admit::{KeySource, Lookup, OriginChoice};
-use crate::http::app::{Answer, Api, ApiRequest};
+use crate::http::app::{Answer, Api, ApiRequest, App};
 use crate::http::client_address::Trusted;
 use crate::hub::{Demand, OriginName, Source};
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, Live};
 use crate::origin::{Origins, Supervisor};
 use crate::records::{Records, look_up};
-use crate::token::{Kid, Scope, UnixSeconds};
+use crate::token::{Kid, Scope, UnixSeconds, Withdrawal};
 
 /// Keys are what the records hold.
 pub(super) struct RecordedKeys(pub Arc<dyn Records>);
@@ -45,6 +45,24 @@ impl OriginChoice for Selection {
             Some(url) => self.0.select(url),
             None => self.0.only(),
         }
+    }
+}
+
+/// Who plays at the doors. Those need the API, and so come after it.
+#[derive(Default)]
+pub(super) struct Players(OnceLock<Weak<App>>);
+
+impl Players {
+    /// Says whose doors. Only the first call counts.
+    pub fn are_those_of(&self, app: &Arc<App>) {
+        let _ = self.0.set(Arc::downgrade(app));
+    }
+}
+
+impl Live for Players {
+    fn withdraw(&self, withdrawal: &Withdrawal) -> usize {
+        let app = self.0.get().and_then(Weak::upgrade);
+        app.map_or(0, |app| app.withdraw(withdrawal))
     }
 }
 

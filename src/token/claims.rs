@@ -25,6 +25,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Reads what [`Scope::as_str`] gives: only a stream's name has a `-`.
+    pub fn parse(text: &str) -> Option<Scope> {
+        match text.contains('-') {
+            true => StreamName::parse(text).ok().map(Scope::Stream),
+            false => Orga::parse(text).ok().map(Scope::Orga),
+        }
+    }
+
     /// The organisation that the scope belongs to.
     pub fn orga(&self) -> Orga {
         match self {

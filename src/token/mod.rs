@@ -24,6 +24,7 @@ mod secret;
 mod stream_name;
 mod tag;
 mod verify;
+mod withdrawal;
 
 pub use claims::{Claims, Facts, Scope, UnixSeconds};
 pub use denial::{Denial, DenialKind};
@@ -37,3 +38,4 @@ pub use secret::{Key, Kid, KidError, Secret, SecretError};
 pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
 pub use tag::{Tag, TagError};
 pub use verify::{Grant, KeyLookup, OpenStream, OpenStreamError, OpenStreams, Presented};
+pub use withdrawal::{Selection, Withdrawal};

@@ -38,11 +38,16 @@ impl Bench {
 
     /// One that serves a stream on a port.
     pub fn of(stream: &str, port: u16) -> Self {
+        Self::with_secret(stream, port, SECRET)
+    }
+
+    /// One with another secret than that of [`Viewer`]'s tokens.
+    pub fn with_secret(stream: &str, port: u16, secret: &str) -> Self {
         gst::init().unwrap();
         h5live::element::register(None).unwrap();
         let element = gst::ElementFactory::make("h5liveauthsink")
             .property("stream-name", stream)
-            .property("secret", SECRET)
+            .property("secret", secret)
             .property("port", u32::from(port))
             .build()
             .unwrap();

@@ -134,6 +134,7 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
         .page(only(headers, &ORIGIN))
         .and_then(|()| ViewerRequest::read(door, query))
         .inspect_err(|refusal| log_refusal(None, &facts, refusal))?;
+    let since = app.leases.mark();
     let outcome = app.gate.admit(&wanted, &facts).await;
     let entry = outcome.and_then(|admission| {
         if wanted.flags.check_and_close {
@@ -141,22 +142,24 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
         }
         // Only now, so that nobody without a token takes a place or learns that there is none.
         let place = app.places.take().ok_or(Refusal::Full)?;
-        Ok((admission, Some(place)))
+        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        Ok((admission, Some((place, lease))))
     });
     log(
         &wanted,
         &facts,
         entry.as_ref().map(|(admission, _)| admission),
     );
-    let (admission, place) = entry?;
+    let (admission, held) = entry?;
     if let Some(page) = &facts.referer {
         let player = ViewerKey::of(&wanted, facts.ip);
         app.approvals.remember(player, page, Instant::now());
     }
-    Ok(place.map_or(Entry::CheckOnly, |place| {
+    Ok(held.map_or(Entry::CheckOnly, |(place, lease)| {
         Entry::Play(Box::new(Viewer {
             admission,
             facts,
+            lease,
             place,
             paused: wanted.flags.paused,
             metadata_only: wanted.flags.metadata_only,

@@ -4,8 +4,8 @@
 //!            onPlay               onUpdateSource: granted
 //!  Paused ◀────────▶ Playing ─────────▶ Playing (another stream, or the same renewed)
 //!            onPause    │
-//!                       ▼ client closes, breaks the protocol, is silent; the server stops
-//!                    Closing
+//!                       ▼ client closes, breaks the protocol, is silent; the server stops;
+//!                    Closing   its lease has ended
 //! ```
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::messages::{self, Ask, Echo, Update};
 use crate::http::admit::{Admission, Refusal, ViewerRequest};
+use crate::http::leases::{Lease, Mark};
 use crate::http::places::Place;
 use crate::hub::fanout::Session as FanoutSession;
 use crate::hub::topic::Topic;
@@ -47,14 +48,16 @@ pub struct Reauthorise {
 pub struct Verdict {
     id: u64,
     outcome: Result<Admission, Refusal>,
+    since: Mark,
 }
 
 impl Reauthorise {
-    /// Answers it.
-    pub fn verdict(&self, outcome: Result<Admission, Refusal>) -> Verdict {
+    /// Answers it; `since` is a moment before the outcome was looked for.
+    pub fn verdict(&self, outcome: Result<Admission, Refusal>, since: Mark) -> Verdict {
         Verdict {
             id: self.id,
             outcome,
+            since,
         }
     }
 }
@@ -65,6 +68,8 @@ pub struct Viewer {
     pub admission: Admission,
     /// Its connection's facts.
     pub facts: Facts,
+    /// Its permission to go on.
+    pub lease: Lease,
     /// Its place among all.
     pub place: Place,
     /// Nothing is sent before its `onPlay`.
@@ -88,6 +93,7 @@ pub struct Session {
     hub: Arc<Hub>,
     facts: Facts,
     admission: Box<Admission>,
+    lease: Lease,
     _place: Place,
     playing: Option<Subscription>,
     reader: Reader,
@@ -113,6 +119,7 @@ impl Session {
             hub: Arc::clone(hub),
             facts: viewer.facts,
             admission: Box::new(viewer.admission),
+            lease: viewer.lease,
             _place: viewer.place,
             playing: None,
             reader: Reader::new(settings.message_bytes),
@@ -257,7 +264,11 @@ impl FanoutSession for Session {
             return;
         };
         let (_, echo) = *awaited;
-        match verdict.outcome {
+        let outcome = verdict.outcome.and_then(|admission| {
+            self.lease.renew(verdict.since, &admission.grant)?;
+            Ok(admission)
+        });
+        match outcome {
             Ok(admission) => {
                 self.say(&echo.success());
                 self.switch(admission);
@@ -303,6 +314,15 @@ impl FanoutSession for Session {
         }
         self.own.push(websocket::frame(Opcode::Ping, &[]));
         self.ping_at = now + PING_EVERY;
+    }
+
+    fn review(&mut self, _: Instant) -> bool {
+        let Some(end) = self.lease.end() else {
+            return false;
+        };
+        let ended = Refusal::Ended(end);
+        self.close(ended.close_code(), ended.reason());
+        true
     }
 
     fn stop(&mut self, _: Instant) {

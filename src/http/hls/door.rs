@@ -111,7 +111,11 @@ async fn answer_playlist(
             _ => Some(Some(window.playlist(skip))),
         }
     });
-    let found = found.await;
+    let found = tokio::select! {
+        biased;
+        end = session.lease.ended() => return Err(Refusal::Ended(end)),
+        found = found => found,
+    };
     session.touch(Instant::now());
     match found {
         Some(Some(text)) => {
@@ -135,21 +139,29 @@ async fn enter(
     let facts = app.facts(peer, headers);
     let viewer = ViewerKey::of(wanted, facts.ip);
     let now = Instant::now();
+    if let Some(end) = app.hls.ended(viewer, now) {
+        return Err(Refusal::Ended(end));
+    }
     if let Some(session) = app.hls.of(viewer)
         && session.fits(&facts, names_page(headers))
     {
+        if let Some(end) = session.lease.end() {
+            return Err(Refusal::Ended(end));
+        }
         session.touch(now);
         return Ok(session);
     }
     let Fetcher {
         admission,
         pageless,
+        lease,
     } = fetch::admit(app, wanted, facts, headers).await?;
     let place = app.places.take().ok_or(Refusal::Full)?;
     let feed = app.hub.feed(&admission.grant, &admission.source.origin);
     let arrival = Arrival {
         feed: feed.map_err(|_| Refusal::Full)?,
         door: admission.door,
+        lease,
         grant: admission.grant,
         pageless,
         viewer,
@@ -181,7 +193,11 @@ async fn resource(
     let pieces = session
         .feed
         .wait(PATIENCE, |window| piece(window, resource));
-    let pieces = pieces.await.flatten()?;
+    let pieces = tokio::select! {
+        biased;
+        _ = session.lease.ended() => return None,
+        pieces = pieces => pieces.flatten()?,
+    };
     session.touch(Instant::now());
     let mut response = Response::new(Body::of(pieces));
     let headers = response.headers_mut();

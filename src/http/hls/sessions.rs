@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::http::admit::Door;
+use crate::http::leases::{End, Lease};
 use crate::http::places::{Place, Places};
 use crate::http::viewer_key::ViewerKey;
 use crate::hub::Feed;
@@ -20,6 +21,10 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// Requests of one player at once, most of them waiting for what is not there yet.
 const REQUESTS: usize = 16;
+
+/// The most players that are remembered for having been ended; more take the place of those that have
+/// not asked for longest.
+const MOST_ENDED: usize = 10_000;
 
 /// What a session's URIs carry: 128 bits of the system's generator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +59,7 @@ pub(super) struct Session {
     pub feed: Feed,
     /// So that one player can't hold all requests that the server takes.
     pub requests: Places,
+    pub lease: Lease,
     grant: Grant,
     /// Let in by an approval: its requests name no page.
     pageless: bool,
@@ -87,6 +93,7 @@ impl Session {
 pub(super) struct Arrival {
     pub door: Door,
     pub feed: Feed,
+    pub lease: Lease,
     pub grant: Grant,
     pub pageless: bool,
     pub viewer: ViewerKey,
@@ -101,6 +108,42 @@ pub struct Sessions(Mutex<Table>);
 struct Table {
     by_capability: HashMap<Capability, Arc<Session>>,
     by_viewer: HashMap<ViewerKey, Capability>,
+    /// Players whose session was ended, and when they came last. A player polls: without this, one
+    /// whose token still holds would be back before it knew.
+    ended: HashMap<ViewerKey, (End, Instant)>,
+}
+
+impl Table {
+    /// Takes out the sessions that `goes` says; they are to be dropped when the table is unlocked,
+    /// because leaving a stream tells the origins' supervisor.
+    fn take_out(&mut self, goes: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
+        let mut out = Vec::new();
+        self.by_capability.retain(|_, session| {
+            let goes = goes(session);
+            if goes {
+                out.push(Arc::clone(session));
+            }
+            !goes
+        });
+        for session in &out {
+            if self.by_viewer.get(&session.viewer) == Some(&session.capability) {
+                self.by_viewer.remove(&session.viewer);
+            }
+        }
+        out
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        self.ended
+            .retain(|_, (_, last)| now.saturating_duration_since(*last) < IDLE);
+        let Some(excess) = self.ended.len().checked_sub(MOST_ENDED + 1) else {
+            return;
+        };
+        let mut times: Vec<Instant> = self.ended.values().map(|(_, last)| *last).collect();
+        let (_, oldest, _) = times.select_nth_unstable(excess);
+        let oldest = *oldest;
+        self.ended.retain(|_, (_, last)| *last > oldest);
+    }
 }
 
 impl Sessions {
@@ -113,6 +156,7 @@ impl Sessions {
             door: arrival.door,
             feed: arrival.feed,
             requests: Places::new(REQUESTS),
+            lease: arrival.lease,
             grant: arrival.grant,
             pageless: arrival.pageless,
             viewer,
@@ -133,29 +177,45 @@ impl Sessions {
         table.by_capability.get(capability).cloned()
     }
 
+    /// Why a player that comes again was sent away. It stays away for as long as it goes on asking.
+    pub(super) fn ended(&self, viewer: ViewerKey, now: Instant) -> Option<End> {
+        let mut table = self.lock();
+        let (end, last) = table.ended.get_mut(&viewer)?;
+        if now.saturating_duration_since(*last) >= IDLE {
+            return None;
+        }
+        *last = now;
+        Some(*end)
+    }
+
     /// The session that a URI belongs to.
     pub(super) fn get(&self, capability: Capability) -> Option<Arc<Session>> {
-        self.lock().by_capability.get(&capability).cloned()
+        let session = self.lock().by_capability.get(&capability).cloned()?;
+        session.lease.end().is_none().then_some(session)
+    }
+
+    /// Takes out the sessions whose leases have ended.
+    pub fn review(&self, now: Instant) {
+        let mut table = self.lock();
+        let out = table.take_out(|session| session.lease.end().is_some());
+        for session in &out {
+            if let Some(end) = session.lease.end() {
+                table.ended.insert(session.viewer, (end, now));
+            }
+        }
+        table.forget_ended(now);
+        drop(table);
+        drop(out);
     }
 
     /// Ends the sessions whose players have left.
     pub fn expire(&self, now: Instant) {
-        let mut left = Vec::new();
+        // One may have been ended just before it came into the table.
+        self.review(now);
         let mut table = self.lock();
-        table.by_capability.retain(|_, session| {
-            let stays = session.idle(now) < IDLE;
-            if !stays {
-                left.push(Arc::clone(session));
-            }
-            stays
-        });
-        for session in &left {
-            if table.by_viewer.get(&session.viewer) == Some(&session.capability) {
-                table.by_viewer.remove(&session.viewer);
-            }
-        }
+        let left = table.take_out(|session| session.idle(now) >= IDLE);
+        table.forget_ended(now);
         drop(table);
-        // Only now, because leaving a stream tells the origins' supervisor.
         drop(left);
     }
 

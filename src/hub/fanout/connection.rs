@@ -23,6 +23,8 @@ pub(super) struct Connection<S> {
     unwritten: VecDeque<Bytes>,
     blocked_since: Option<Instant>,
     closing_since: Option<Instant>,
+    /// When an ended session's socket is closed, whatever is left to say.
+    ends_at: Option<Instant>,
 }
 
 /// How a turn of writing ended.
@@ -45,6 +47,7 @@ impl<S: Session> Connection<S> {
             unwritten: VecDeque::new(),
             blocked_since: None,
             closing_since: None,
+            ends_at: None,
         }
     }
 
@@ -137,6 +140,21 @@ impl<S: Session> Connection<S> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Its session was ended from outside: nothing but the message that has begun to be written goes
+    /// out before its goodbye, and not after `at`.
+    pub fn end(&mut self, at: Instant) {
+        // Once: a second time it would take the goodbye away.
+        if self.ends_at.is_none() {
+            self.unwritten.truncate(1);
+            self.ends_at = Some(at);
+        }
+    }
+
+    /// Whether it was ended, and its goodbye has not gone out in time.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        self.closing_since.is_none() && self.ends_at.is_some_and(|at| at <= now)
     }
 
     /// Whether its socket has waited for room since before `then`.

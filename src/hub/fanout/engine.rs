@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use super::connection::{Connection, Written};
+use super::inbox::{Command, ReplyTo, Shared};
 use super::session::Session;
 use super::socket::Socket;
 use super::{Counters, Limits, Serve};
@@ -27,67 +28,6 @@ const TICK_SLACK: Duration = Duration::from_millis(50);
 
 /// What one client may send before the others get their turn.
 const READ_TURN: usize = 16 * 1024;
-
-pub(super) enum Command<S: Session> {
-    Add(Box<(Socket, S, Bytes)>),
-    Reply(usize, u64, S::Reply),
-    Stop(Duration),
-}
-
-/// What other threads reach of an engine.
-pub(super) struct Shared<S: Session> {
-    waker: Waker,
-    woken: AtomicBool,
-    /// None once the thread has ended: what it would not get is dropped, and a socket with it closed.
-    commands: Mutex<Option<Vec<Command<S>>>>,
-    topics: Mutex<Vec<TopicId>>,
-}
-
-impl<S: Session> Shared<S> {
-    pub fn command(&self, command: Command<S>) {
-        if let Some(commands) = lock(&self.commands).as_mut() {
-            commands.push(command);
-            self.call();
-        }
-    }
-
-    fn call(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            // It fails only where the eventfd is gone, and with it the thread.
-            let _ = self.waker.wake();
-        }
-    }
-}
-
-impl<S: Session> Wake for Shared<S> {
-    fn wake(&self, topic: TopicId) {
-        let mut topics = lock(&self.topics);
-        if !topics.contains(&topic) {
-            topics.push(topic);
-        }
-        drop(topics);
-        self.call();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the answer to a session's request goes; an answer to a session that is gone is dropped.
-pub struct ReplyTo<S: Session> {
-    shared: Arc<Shared<S>>,
-    key: usize,
-    id: u64,
-}
-
-impl<S: Session> ReplyTo<S> {
-    /// Answers.
-    pub fn send(self, reply: S::Reply) {
-        self.shared
-            .command(Command::Reply(self.key, self.id, reply));
-    }
-}
 
 struct Listened {
     topic: Arc<Topic>,
@@ -117,12 +57,7 @@ pub(super) struct Engine<S: Session> {
 impl<S: Session> Engine<S> {
     pub fn new(limits: Limits, serve: Arc<Serve<S>>, counters: Arc<Counters>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let shared = Arc::new(Shared {
-            waker: Waker::new(poll.registry(), WAKER)?,
-            woken: AtomicBool::new(false),
-            commands: Mutex::new(Some(Vec::new())),
-            topics: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(Waker::new(poll.registry(), WAKER)?));
         Ok(Self {
             limits,
             serve,
@@ -162,7 +97,7 @@ impl<S: Session> Engine<S> {
                 }
             }
             let now = Instant::now();
-            self.shared.woken.store(false, Ordering::Release);
+            self.shared.awake();
             self.publish(now);
             self.obey(now);
             for key in std::mem::take(&mut self.unread) {
@@ -197,7 +132,7 @@ impl<S: Session> Engine<S> {
 
     /// Media first: it is what everybody waits for.
     fn publish(&mut self, now: Instant) {
-        let mut rung = std::mem::take(&mut *lock(&self.shared.topics));
+        let mut rung = self.shared.rung();
         let mut keys = std::mem::take(&mut self.listening);
         for topic in rung.drain(..) {
             // A copy, because a connection that ends leaves the list while we walk it. Nobody is
@@ -215,8 +150,7 @@ impl<S: Session> Engine<S> {
     }
 
     fn obey(&mut self, now: Instant) {
-        let commands = lock(&self.shared.commands).replace(Vec::new());
-        for command in commands.into_iter().flatten() {
+        for command in self.shared.commands() {
             match command {
                 Command::Add(added) => {
                     let (socket, session, read) = *added;
@@ -230,12 +164,16 @@ impl<S: Session> Engine<S> {
                         self.settle(now, key);
                     }
                 }
+                Command::Review => {
+                    for key in self.keys() {
+                        self.review(now, key);
+                    }
+                }
                 Command::Stop(patience) => {
                     // Patience once promised is kept: a later call does not take it back.
                     let at = now + patience;
                     self.stop_at = Some(self.stop_at.map_or(at, |promised| promised.max(at)));
-                    let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-                    for key in keys {
+                    for key in self.keys() {
                         self.connections[key].session.stop(now);
                         self.settle(now, key);
                     }
@@ -261,9 +199,26 @@ impl<S: Session> Engine<S> {
         if self.stop_at.is_some() {
             connection.session.stop(now);
         }
+        // On its way here, that is.
+        if connection.session.review(now) {
+            connection.end(now + self.limits.ending);
+        }
         // TLS may hold text that no event will tell of.
         self.unread.push(key);
         self.settle(now, key);
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
+    }
+
+    fn review(&mut self, now: Instant, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.session.review(now)
+        {
+            connection.end(now + self.limits.ending);
+            self.settle(now, key);
+        }
     }
 
     fn read(&mut self, now: Instant, key: usize, buffer: &mut [u8]) {
@@ -328,8 +283,7 @@ impl<S: Session> Engine<S> {
     }
 
     fn tick(&mut self, now: Instant) {
-        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        for key in self.keys() {
             let connection = &mut self.connections[key];
             let stalled = now
                 .checked_sub(self.limits.stall)
@@ -340,7 +294,7 @@ impl<S: Session> Engine<S> {
             if stalled {
                 self.counters.stalled.fetch_add(1, Ordering::Relaxed);
             }
-            if stalled || abandoned {
+            if stalled || abandoned || connection.is_overdue(now) {
                 self.remove(key);
             } else if connection.session.deadline().is_some_and(|at| at <= now) {
                 connection.session.timeout(now);
@@ -389,7 +343,6 @@ impl<S: Session> Engine<S> {
 
 impl<S: Session> Drop for Engine<S> {
     fn drop(&mut self) {
-        let left = lock(&self.shared.commands).take();
-        drop(left);
+        self.shared.close();
     }
 }

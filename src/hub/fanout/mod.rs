@@ -7,6 +7,7 @@
 
 mod connection;
 mod engine;
+mod inbox;
 mod session;
 mod socket;
 
@@ -18,11 +19,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use engine::ReplyTo;
+pub use inbox::ReplyTo;
 pub use session::Session;
 pub use socket::Socket;
 
-use engine::{Command, Engine, Shared};
+use engine::Engine;
+use inbox::{Command, Shared};
 
 /// Bounds of the fan-out.
 #[derive(Clone, Debug)]
@@ -33,6 +35,9 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a client may take to close its side after we have closed ours.
     pub closing: Duration,
+    /// How long the last message of a session that was ended ([`Fanout::review`]) may wait for room in
+    /// its socket, before that is closed without it.
+    pub ending: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +46,7 @@ impl Default for Limits {
             threads: 0,
             stall: Duration::from_secs(10),
             closing: Duration::from_secs(2),
+            ending: Duration::from_millis(500),
         }
     }
 }
@@ -108,6 +114,13 @@ impl<S: Session> Fanout<S> {
             thread
                 .shared
                 .command(Command::Add(Box::new((socket, session, read))));
+        }
+    }
+
+    /// Lets every session see whether it was ended from outside.
+    pub fn review(&self) {
+        for thread in &self.threads {
+            thread.shared.command(Command::Review);
         }
     }
 

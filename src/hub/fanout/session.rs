@@ -39,6 +39,12 @@ pub trait Session: Send + 'static {
     /// The server stops: say goodbye.
     fn stop(&mut self, now: Instant);
 
+    /// Something outside may have ended it ([`Fanout::review`](super::Fanout::review)): true where it
+    /// has, and says goodbye. Media that it gave out and that is not written yet is then dropped.
+    fn review(&mut self, _: Instant) -> bool {
+        false
+    }
+
     /// Whether everything is said; the socket is closed once what it gave out is written.
     fn finished(&self) -> bool;
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::token::{Claims, Host, Kid, Scope, StreamName, Tag, UnixSeconds};
+use crate::token::{Claims, Host, Kid, Orga, Scope, StreamName, Tag, UnixSeconds};
 
 /// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, or
 /// [`OpenStreams::grant`](super::OpenStreams::grant) where the operator wants no token; no other module could.
@@ -41,6 +41,12 @@ impl Grant {
     /// The stream that was asked for, also where the token opens a whole organisation.
     pub fn stream(&self) -> &StreamName {
         &self.stream
+    }
+
+    /// Whether the stream is one of this organisation.
+    pub fn is_of(&self, orga: &Orga) -> bool {
+        let name = self.stream.as_str().strip_prefix(orga.as_str());
+        name.is_some_and(|rest| rest.starts_with('-'))
     }
 
     /// What the token opens.

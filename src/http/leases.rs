@@ -1,0 +1,249 @@
+//! Who plays at this moment by which grant, on every door, and how that is ended early.
+//!
+//! ```text
+//! door     mark ─▶ gate ─▶ grant ─▶ take ─▶ Lease, held for as long as the session plays
+//! API      withdraw ─▶ ends the leases that match, and those whose verdict is on its way
+//! clock    expire ───▶ ends the leases whose grant is over, where the operator wants that
+//! ```
+//!
+//! A lease that has ended says so to whoever looks ([`Lease::end`]) or waits ([`Lease::ended`]);
+//! nothing is looked for while media flows.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::admit::Refusal;
+use crate::token::{Grant, UnixSeconds, Withdrawal};
+
+/// Withdrawals that are remembered for viewers whose verdict is on its way. Who misses more than
+/// these in that time is told to come again.
+const REMEMBERED: usize = 1024;
+
+/// What happens to a session whose grant expires while it plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExpiry {
+    /// It plays on: expiry is looked at when a viewer comes.
+    #[default]
+    Keep,
+    /// It ends in that second.
+    Close,
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A [`Withdrawal`].
+    Withdrawn,
+    /// [`OnExpiry::Close`].
+    Expired,
+}
+
+/// Sessions ended so far, by reason.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// By a [`Withdrawal`].
+    pub withdrawn: AtomicU64,
+    /// By [`OnExpiry::Close`].
+    pub expired: AtomicU64,
+}
+
+/// A moment before a verdict: what is withdrawn after it counts against that verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(u64);
+
+/// All leases of a process.
+#[derive(Default)]
+pub struct Leases {
+    table: Mutex<Table>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: HashMap<u64, Entry>,
+    expiries: BTreeSet<(UnixSeconds, u64)>,
+    next: u64,
+    recent: VecDeque<Withdrawal>,
+    /// Withdrawals ever.
+    withdrawals: u64,
+}
+
+struct Entry {
+    grant: Grant,
+    client: IpAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    id: u64,
+    leases: Arc<Leases>,
+    end: OnceLock<End>,
+    changed: Notify,
+}
+
+/// One session's permission to go on; dropping it gives it back.
+pub struct Lease(Arc<State>);
+
+impl Leases {
+    /// To be taken before the gate is asked.
+    pub fn mark(&self) -> Mark {
+        Mark(self.lock().withdrawals)
+    }
+
+    /// Lets a session begin that was let in after `since`, unless its grant was withdrawn meanwhile.
+    pub fn take(
+        self: &Arc<Self>,
+        since: Mark,
+        grant: &Grant,
+        client: IpAddr,
+    ) -> Result<Lease, Refusal> {
+        let mut table = self.lock();
+        table.check(since, grant, client)?;
+        let id = table.next;
+        table.next += 1;
+        let state = Arc::new(State {
+            id,
+            leases: Arc::clone(self),
+            end: OnceLock::new(),
+            changed: Notify::new(),
+        });
+        table.insert(
+            id,
+            Entry {
+                grant: grant.clone(),
+                client,
+                state: Arc::clone(&state),
+            },
+        );
+        Ok(Lease(state))
+    }
+
+    /// Ends the leases that match; returns how many. Their sessions still have to be told.
+    pub fn withdraw(&self, withdrawal: &Withdrawal) -> usize {
+        let mut table = self.lock();
+        table.withdrawals += 1;
+        if table.recent.len() == REMEMBERED {
+            table.recent.pop_front();
+        }
+        table.recent.push_back(withdrawal.clone());
+        let matching = table
+            .entries
+            .iter()
+            .filter(|(_, entry)| withdrawal.ends(&entry.grant, entry.client));
+        let ids: Vec<u64> = matching.map(|(id, _)| *id).collect();
+        let ended = ids.iter().filter_map(|id| table.remove(*id)).collect();
+        drop(table);
+        self.end(ended, End::Withdrawn, &self.counters.withdrawn)
+    }
+
+    /// Ends the leases whose grants are over at `now`; returns how many.
+    pub fn expire(&self, now: UnixSeconds) -> usize {
+        let mut table = self.lock();
+        let mut ended = Vec::new();
+        while let Some((_, id)) = table.expiries.first().filter(|(at, _)| *at <= now).copied() {
+            ended.extend(table.remove(id));
+        }
+        drop(table);
+        self.end(ended, End::Expired, &self.counters.expired)
+    }
+
+    fn end(&self, ended: Vec<Entry>, end: End, counter: &AtomicU64) -> usize {
+        for entry in &ended {
+            let _ = entry.state.end.set(end);
+            entry.state.changed.notify_waiters();
+        }
+        counter.fetch_add(ended.len() as u64, Ordering::Relaxed);
+        ended.len()
+    }
+
+    /// Sessions ended so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn check(&self, since: Mark, grant: &Grant, client: IpAddr) -> Result<(), Refusal> {
+        let missed = usize::try_from(self.withdrawals - since.0).unwrap_or(usize::MAX);
+        if missed > self.recent.len() {
+            return Err(Refusal::Full);
+        }
+        let mut missed = self.recent.iter().rev().take(missed);
+        match missed.any(|withdrawal| withdrawal.ends(grant, client)) {
+            true => Err(Refusal::Ended(End::Withdrawn)),
+            false => Ok(()),
+        }
+    }
+
+    fn insert(&mut self, id: u64, entry: Entry) {
+        self.expiries
+            .extend(entry.grant.expires().map(|at| (at, id)));
+        self.entries.insert(id, entry);
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        if let Some(at) = entry.grant.expires() {
+            self.expiries.remove(&(at, id));
+        }
+        Some(entry)
+    }
+}
+
+impl Lease {
+    /// Why it has ended, once it has.
+    pub fn end(&self) -> Option<End> {
+        self.0.end.get().copied()
+    }
+
+    /// Waits until it ends.
+    pub async fn ended(&self) -> End {
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if let Some(end) = self.end() {
+                return end;
+            }
+            changed.await;
+        }
+    }
+
+    /// Goes on by another grant, which was given after `since`, unless either has ended.
+    pub fn renew(&self, since: Mark, grant: &Grant) -> Result<(), Refusal> {
+        let mut table = self.0.leases.lock();
+        let Some(client) = table.entries.get(&self.0.id).map(|entry| entry.client) else {
+            return Err(Refusal::Ended(self.end().unwrap_or(End::Withdrawn)));
+        };
+        table.check(since, grant, client)?;
+        if let Some(mut entry) = table.remove(self.0.id) {
+            entry.grant = grant.clone();
+            table.insert(self.0.id, entry);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let entry = self.0.leases.lock().remove(self.0.id);
+        // Outside of the lock, as all that others may wait for.
+        drop(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::token::{
+    Claims, Facts, KeyLookup, Orga, Parameters, Presented, Scope, Secret, Selection, StreamName,
+    mint,
+};
+
+fn client() -> IpAddr {
+    "192.0.2.7".parse().unwrap()
+}
+
+fn scope(stream: &str) -> Scope {
+    Scope::Stream(StreamName::parse(stream).unwrap())
+}
+
+fn grant(stream: &str, expires: Option<u64>) -> Grant {
+    let key = Secret::new("the secret of these grants").unwrap().key();
+    let mut claims = Claims::of(scope(stream));
+    claims.expires = expires.map(UnixSeconds);
+    let minted = mint(&key, &claims);
+    let parameters = Parameters {
+        token: Some(minted.token),
+        options: Some(minted.options.to_string()),
+        expires: Some(minted.expires),
+        ..Parameters::default()
+    };
+    let facts = Facts {
+        ip: client(),
+        referer: None,
+    };
+    Presented::read(&parameters, &StreamName::parse(stream).unwrap())
+        .unwrap()
+        .verify(KeyLookup::Found(key), &facts, UnixSeconds(0), 0)
+        .unwrap()
+}
+
+fn record(stream: &str) -> Withdrawal {
+    Withdrawal::Record {
+        scope: scope(stream),
+        before: u64::MAX,
+    }
+}
+
+#[test]
+fn a_withdrawal_ends_what_matches_once() {
+    let leases = Arc::<Leases>::default();
+    let take = |stream| {
+        let mark = leases.mark();
+        leases.take(mark, &grant(stream, None), client()).unwrap()
+    };
+    let (one, two, left) = (take("ABCDE-one"), take("ABCDE-two"), take("ABCDE-one"));
+    drop(left);
+    assert_eq!(leases.withdraw(&record("ABCDE-one")), 1);
+    assert_eq!(one.end(), Some(End::Withdrawn));
+    assert_eq!(two.end(), None);
+    assert_eq!(leases.withdraw(&record("ABCDE-one")), 0);
+    drop((one, two));
+    assert_eq!(leases.count(), 0);
+    assert_eq!(leases.counters().withdrawn.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_withdrawal_reaches_those_whose_verdict_is_on_its_way() {
+    let leases = Arc::<Leases>::default();
+    let before = leases.mark();
+    leases.withdraw(&record("ABCDE-one"));
+    let take = |mark, stream| leases.take(mark, &grant(stream, None), client());
+    let refused = take(before, "ABCDE-one").err();
+    assert_eq!(refused, Some(Refusal::Ended(End::Withdrawn)));
+    assert!(take(before, "ABCDE-two").is_ok());
+    assert!(take(leases.mark(), "ABCDE-one").is_ok(), "a newer verdict");
+    for _ in 0..REMEMBERED {
+        leases.withdraw(&Withdrawal::Sessions(Selection::of(
+            Orga::parse("OTHER").unwrap(),
+        )));
+    }
+    assert_eq!(take(before, "ABCDE-two").err(), Some(Refusal::Full));
+}
+
+#[test]
+fn a_lease_expires_unless_it_is_renewed() {
+    let leases = Arc::<Leases>::default();
+    let take = |expires| {
+        let grant = grant("ABCDE-one", expires);
+        leases.take(leases.mark(), &grant, client()).unwrap()
+    };
+    let (kept, renewed, ends) = (take(None), take(Some(100)), take(Some(100)));
+    assert_eq!(leases.expire(UnixSeconds(99)), 0);
+    let later = grant("ABCDE-one", Some(200));
+    renewed.renew(leases.mark(), &later).unwrap();
+    assert_eq!(leases.expire(UnixSeconds(100)), 1);
+    assert_eq!(ends.end(), Some(End::Expired));
+    let refused = ends.renew(leases.mark(), &later);
+    assert_eq!(refused, Err(Refusal::Ended(End::Expired)), "too late");
+    assert_eq!(renewed.end(), None);
+    assert_eq!(leases.expire(UnixSeconds(u64::MAX)), 1);
+    assert_eq!((renewed.end(), kept.end()), (Some(End::Expired), None));
+}
+
+#[test]
+fn a_renewal_changes_what_a_session_is_ended_by() {
+    let leases = Arc::<Leases>::default();
+    let lease = leases
+        .take(leases.mark(), &grant("ABCDE-one", None), client())
+        .unwrap();
+    lease
+        .renew(leases.mark(), &grant("ABCDE-two", None))
+        .unwrap();
+    assert_eq!(leases.withdraw(&record("ABCDE-one")), 0);
+    let before = leases.mark();
+    leases.withdraw(&record("ABCDE-three"));
+    let refused = lease.renew(before, &grant("ABCDE-three", None));
+    assert_eq!(refused, Err(Refusal::Ended(End::Withdrawn)));
+    assert_eq!(lease.end(), None, "the old grant goes on");
+    assert_eq!(leases.withdraw(&record("ABCDE-two")), 1);
+}
+
+#[tokio::test]
+async fn who_waits_is_told() {
+    let leases = Arc::<Leases>::default();
+    let lease = leases
+        .take(leases.mark(), &grant("ABCDE-one", None), client())
+        .unwrap();
+    let (end, count) = tokio::join!(lease.ended(), async {
+        leases.withdraw(&record("ABCDE-one"))
+    });
+    assert_eq!((end, count), (End::Withdrawn, 1));
+    assert_eq!(lease.ended().await, End::Withdrawn);
+}
