@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use support::hls::{STREAM, Site};
 use support::origin::Origin;
 use support::playlist::Playlist;
-use support::process::wait_until;
+use support::process::{Process, wait_until};
 use support::server::{Options, Security, Server};
 use support::viewer::{Received, Viewer};
+use tempfile::TempDir;
 
 /// The promise is one second, and `benches/withdrawal` measures it; a busy machine gets more here.
 const PROMPTLY: Duration = Duration::from_secs(3);
@@ -229,6 +231,31 @@ fn hls_ends_with_its_playlist_its_segments_and_what_is_held() {
     assert_eq!(revoke(json!({"streamname": STREAM})), 1);
     refused(&another, 4901);
     refused(&url.replacen("pid=", "pid=9", 1), 4901);
+}
+
+#[test]
+fn a_download_ends_with_its_secret() {
+    let site = Site::start();
+    let _publisher = site.publish();
+    let token = site.mint(&json!({"tag": "viewer 1"}));
+    let url = site
+        .playlist_url(&token)
+        .replace("playlist.m3u8", "stream.mp4");
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("stream.mp4");
+    let mut command = Command::new("curl");
+    command
+        .args(["--silent", "--no-buffer", "--noproxy", "*", "--output"])
+        .arg(&file)
+        .arg(&url);
+    let mut download = Process::start("curl", &mut command, &directory.path().join("curl.log"));
+    download.wait_until("media", |_| {
+        let length = std::fs::metadata(&file).ok()?.len();
+        (length > 100_000).then_some(())
+    });
+    let (status, _) = delete(&site, &format!("/secure/stream/{STREAM}"));
+    assert_eq!(status, 200);
+    assert!(download.wait_for_exit().success(), "the response ends well");
 }
 
 #[test]
