@@ -85,7 +85,8 @@ pub fn wrong_method(method: &Method) -> Option<Response<Body>> {
 }
 
 /// The answer to whoever is not let in.
-pub fn refuse(refusal: &Refusal) -> Response<Body> {
+pub fn refuse(app: &App, refusal: &Refusal) -> Response<Body> {
+    app.traffic.refused(refusal);
     let status = refusal.status();
     let code = refusal.close_code();
     let body = serde_json::json!({"error": {"code": code, "message": refusal.reason()}});

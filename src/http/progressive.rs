@@ -48,7 +48,7 @@ pub async fn stream<B>(
     let headers = request.headers();
     let mut response = match enter(app, door, peer, request).await {
         Ok(body) => found(body),
-        Err(refusal) => refuse(&refusal),
+        Err(refusal) => refuse(app, &refusal),
     };
     share(app, headers, &mut response);
     // HTTP/2 has no such header, and its connection has other streams.

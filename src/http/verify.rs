@@ -73,6 +73,7 @@ async fn verify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Grant, R
     };
     // Not one line for each file that is fetched.
     outcome.map_err(|(client, refusal)| {
+        app.traffic.refused(&refusal);
         tracing::info!(%client, code = refusal.code(), "not verified: {refusal}");
         refusal
     })

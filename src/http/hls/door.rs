@@ -55,10 +55,7 @@ pub async fn playlist<B>(
     let headers = request.headers();
     let mut response = match answer_playlist(app, peer, (door, query), headers).await {
         Ok(response) => response,
-        Err(refusal) => {
-            app.traffic.refused(&refusal);
-            refuse(&refusal)
-        }
+        Err(refusal) => refuse(app, &refusal),
     };
     share(app, headers, &mut response);
     response
