@@ -103,7 +103,7 @@ fn the_door_has_its_exact_spellings_and_no_other() {
         ("upper case", b"/H5LIVE/AUTHSTREAM", "404"),
         ("mixed case", b"/h5live/authStream", "404"),
         ("no slash at the start", b"h5live/authstream", "400"),
-        ("the door without its gate", b"/h5live/stream", "404"),
+        ("the open door, which is closed", b"/h5live/stream", "101 close 4901"),
         ("below the door", b"/h5live/authstream/playlist.m3u8", "404"),
         ("absolute form", b"http://play.test/h5live/authstream", "400"),
         ("absolute form of another host", b"http://other.test/h5live/authstream", "400"),
