@@ -44,6 +44,9 @@ bench: ## measure; see benches/README.md
 	@.ci/setup build
 	$(BENCH) --bench verify
 	$(BENCH) --bench fanout
+	$(BENCH) --bench doors
+	@.ci/setup build test
+	$(CARGO) bench --locked --bench withdrawal
 
 bench-quick: ## the same in less than two minutes
 	@.ci/setup build

@@ -23,8 +23,8 @@ pub fn now() -> UnixSeconds {
     UnixSeconds(since.expect("a clock past 1970").as_secs())
 }
 
-/// The upgrade request of one reader.
-pub fn request(reader: u64) -> String {
+/// What one reader's address ends with.
+pub fn query(reader: u64) -> String {
     let claims = Claims {
         expires: Some(UnixSeconds(now().0 + VALID_SECONDS)),
         tag: Some(Tag::parse(&format!("reader-{reader}")).expect("a tag")),
@@ -32,14 +32,22 @@ pub fn request(reader: u64) -> String {
     };
     let minted = mint(&key(), &claims);
     format!(
-        "GET /h5live/authstream?url=rtmp%3A%2F%2Forigin.test%2Flive&stream={}&cid={reader}&pid=1\
-         &expires={}&tag={}&token={}&options={} HTTP/1.1\r\n\
-         Host: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        "url=rtmp%3A%2F%2Forigin.test%2Flive&stream={}&cid={reader}&pid=1\
+         &expires={}&tag={}&token={}&options={}",
         stream().as_str(),
         minted.expires,
         minted.tag,
         minted.token,
         minted.options.bits(),
+    )
+}
+
+/// The upgrade request of one reader.
+pub fn request(reader: u64) -> String {
+    format!(
+        "GET /h5live/authstream?{} HTTP/1.1\r\n\
+         Host: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        query(reader)
     )
 }

@@ -1,4 +1,4 @@
-//! Many WebSocket clients that read all they are sent, and note when they are told that it is over.
+//! Many clients of one door that read all they are sent, and note when they are told that it is over.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use super::door::{Door, News};
+
 /// Whoever is not told by then never is.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Enough of what came last to hold a close frame.
-const TAIL: usize = 127;
 
 pub struct Audience {
     poll: Poll,
@@ -19,23 +18,25 @@ pub struct Audience {
 
 struct Client {
     socket: mio::net::TcpStream,
-    tail: Vec<u8>,
+    door: Box<dyn Door>,
     ended: Option<Instant>,
 }
 
 impl Audience {
-    /// Lets so many in, all by the same URL.
-    pub fn enter(url: &str, count: usize) -> Self {
+    /// Lets so many in at `authority`; `door` makes number N.
+    pub fn enter(authority: &str, count: usize, door: impl Fn(usize) -> Box<dyn Door>) -> Self {
         let poll = Poll::new().expect("a poller");
         let clients = (0..count).map(|index| {
-            let mut socket = mio::net::TcpStream::from_std(upgrade(url));
+            let door = door(index);
+            let socket = TcpStream::connect(authority).expect("the server accepts");
+            let mut socket = begin(socket, &door.request());
             let token = Token(index);
             poll.registry()
                 .register(&mut socket, token, Interest::READABLE)
                 .expect("it can be polled");
             Client {
                 socket,
-                tail: Vec::new(),
+                door,
                 ended: None,
             }
         });
@@ -81,45 +82,26 @@ impl Audience {
 impl Client {
     fn read(&mut self, buffer: &mut [u8]) {
         while self.ended.is_none() {
-            match self.socket.read(buffer) {
-                Ok(0) => {
-                    self.ended = Some(Instant::now());
-                    // A close frame's head, and 4901.
-                    let code = self.tail.windows(4).rev().find(|four| four[0] == 0x88);
-                    assert_eq!(
-                        code.map(|four| &four[2..]),
-                        Some(&4901_u16.to_be_bytes()[..])
-                    );
-                }
-                Ok(length) => {
-                    self.tail
-                        .extend_from_slice(&buffer[length.saturating_sub(TAIL)..length]);
-                    let excess = self.tail.len().saturating_sub(TAIL);
-                    self.tail.drain(..excess);
-                }
+            let news = match self.socket.read(buffer) {
+                Ok(length) => self.door.read(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => panic!("a connection broke: {error}"),
+            };
+            match news {
+                News::None => {}
+                News::Ended => self.ended = Some(Instant::now()),
+                News::Ask(request) => {
+                    let sent = self.socket.write(request.as_bytes()).ok();
+                    assert_eq!(sent, Some(request.len()), "a short request is taken whole");
+                }
             }
         }
     }
 }
 
-fn upgrade(url: &str) -> TcpStream {
-    let rest = url.strip_prefix("ws://").expect("a plain address");
-    let (authority, path) = rest.split_once('/').expect("a path");
-    let mut socket = TcpStream::connect(authority).expect("the server accepts");
-    let request = format!(
-        "GET /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    );
+/// Sends the first request; a full queue of connections is waited out.
+fn begin(mut socket: TcpStream, request: &str) -> mio::net::TcpStream {
     socket.write_all(request.as_bytes()).expect("it is sent");
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        socket.read_exact(&mut byte).expect("an answer");
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"));
     socket.set_nonblocking(true).expect("it can be polled");
-    socket
+    mio::net::TcpStream::from_std(socket)
 }
