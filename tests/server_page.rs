@@ -15,7 +15,7 @@ use browser::{Browser, Options};
 use h5live::token::{Claims, Scope, Secret, StreamName, UnixSeconds, mint};
 use serde_json::json;
 use support::origin::Origin;
-use support::publisher::{self, Publisher};
+use support::publisher::{self, CLOCK_BITS, Publisher};
 use support::server::{self, Security, Server};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +45,11 @@ impl Site {
     }
 
     fn publish(&self) -> Publisher {
-        Publisher::start(&self.origin, STREAM, &publisher::Options::default())
+        let options = publisher::Options {
+            clock: true,
+            ..publisher::Options::default()
+        };
+        Publisher::start(&self.origin, STREAM, &options)
     }
 }
 
@@ -131,6 +135,8 @@ async fn a_token_plays_and_everything_else_is_told_why_not() {
     browser.goto(&site.page(demo, STREAM, &bound)).await;
     assert_plays(&browser).await;
     assert_eq!(site.origin.plays(STREAM), 1);
+    let delay = browser.delay(CLOCK_BITS).await;
+    println!("WebSocket: {delay:.2} s from a picture's making to its showing");
     browser.click("#sound").await;
     let sounds = "!document.querySelector('video').muted && h5live.snapshot().state == 'playing'";
     browser.wait_until(sounds, PATIENCE).await;

@@ -7,6 +7,10 @@ use tempfile::TempDir;
 use super::origin::Origin;
 use super::process::Process;
 
+/// A clock is a row of so many bars of equal width at the top of the picture, an eighth of it high: the
+/// hundredths of a second since 1970 in binary, white for one, the least of them on the left.
+pub const CLOCK_BITS: u32 = 16;
+
 /// Which program publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -37,6 +41,8 @@ pub struct Options {
     pub video: bool,
     /// Whether there is a tone, 440 Hz, AAC in stereo at 48 kHz.
     pub audio: bool,
+    /// Whether the picture (ffmpeg's) says when it was made; see [`CLOCK_BITS`].
+    pub clock: bool,
     /// Ends by itself after that many seconds of media; goes on until stopped when `None`.
     pub seconds: Option<u32>,
 }
@@ -54,6 +60,7 @@ impl Default for Options {
             video_kbits: 800,
             video: true,
             audio: true,
+            clock: false,
             seconds: None,
         }
     }
@@ -149,7 +156,12 @@ fn ffmpeg(location: &str, options: &Options) -> Command {
         let Options {
             width, height, fps, ..
         } = options;
-        input(format!("testsrc2=size={width}x{height}:rate={fps}"));
+        let clock = if options.clock {
+            clock(*fps)
+        } else {
+            String::new()
+        };
+        input(format!("testsrc2=size={width}x{height}:rate={fps}{clock}"));
     }
     if options.audio {
         input("sine=frequency=440:sample_rate=48000".to_owned());
@@ -188,6 +200,20 @@ fn ffmpeg(location: &str, options: &Options) -> Command {
     }
     command.args(["-f", "flv", location]);
     command
+}
+
+/// Filters that draw it: `enable` is the one expression that knows a frame's time, so each frame has the
+/// time of day while the bars are drawn.
+fn clock(fps: u32) -> String {
+    let mut filters =
+        ",settb=1/1000,setpts=RTCTIME/1000,drawbox=h=ih/8:color=black:t=fill".to_owned();
+    for bit in 0..CLOCK_BITS {
+        filters += &format!(
+            ",drawbox=x=iw*{bit}/{CLOCK_BITS}:w=iw/{CLOCK_BITS}:h=ih/8:color=white:t=fill:\
+             enable='mod(floor(t*100/pow(2,{bit})),2)'"
+        );
+    }
+    filters + &format!(",setpts=N/{fps}/TB")
 }
 
 fn gst_launch(location: &str, options: &Options) -> Command {
