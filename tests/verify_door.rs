@@ -1,7 +1,5 @@
-//! `GET /secure/verify`: whom it believes, what it answers, and Debian's nginx in front of files and of a
-//! cache with the configuration in `examples/nginx`.
-//!
-//! Not covered: HAProxy and Envoy.
+//! `GET /secure/verify`: whom it believes, what it answers, and nginx, HAProxy and Envoy in front of files and
+//! of a cache with the configurations in `examples/nginx`, `examples/haproxy` and `examples/envoy`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/page_host.rs"]
@@ -10,6 +8,7 @@ mod support;
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 
 use page_host::PageHost;
@@ -152,23 +151,22 @@ fn the_headers_have_the_names_that_the_operator_gives_them() {
     assert_eq!(ask(&server, HERE, &format!("{told}{usual}")), "403 4901");
 }
 
-struct Nginx {
+/// A web server in front of files.
+struct Front {
     port: u16,
     _process: Process,
     _directory: TempDir,
 }
 
-impl Nginx {
-    /// With the example's configuration, at other ports and below another root.
-    fn start(server: &Server, packager: u16) -> Nginx {
-        let directory = TempDir::new().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        for stream in [STREAM, "ABCDE-other"] {
-            fs::create_dir_all(at("root/files").join(stream)).unwrap();
-            fs::write(at("root/files").join(stream).join("1.m4s"), "the file").unwrap();
-        }
-        for _ in 0..5 {
-            let port = free_port();
+impl Front {
+    /// nginx with the example's configuration, at other ports and below another root.
+    fn nginx(server: &Server, packager: u16) -> Front {
+        Front::start("nginx", |directory, port| {
+            let at = |name: &str| directory.join(name);
+            for stream in [STREAM, "ABCDE-other"] {
+                fs::create_dir_all(at("root/files").join(stream)).unwrap();
+                fs::write(at("root/files").join(stream).join("1.m4s"), "the file").unwrap();
+            }
             let site = include_str!("../examples/nginx/h5live-files.conf")
                 .replace("127.0.0.1:8180", &format!("127.0.0.1:{}", server.port()))
                 .replace("127.0.0.1:8190", &format!("127.0.0.1:{packager}"))
@@ -187,30 +185,74 @@ impl Nginx {
             );
             fs::write(at("nginx.conf"), text).unwrap();
             let mut command = Command::new("nginx");
-            command.arg("-p").arg(directory.path());
+            command.arg("-p").arg(directory);
+            command.arg("-c").arg(at("nginx.conf"));
+            command.args(["-e", "stderr"]);
             command
-                .arg("-c")
-                .arg(at("nginx.conf"))
-                .args(["-e", "stderr"]);
-            let mut process = Process::start("nginx", &mut command, &at("nginx.log"));
-            let started =
-                process.wait(|log| (log.contains("nginx/") && accepts(port)).then_some(()));
+        })
+    }
+
+    /// HAProxy likewise; `verdicts` is the port where it asks.
+    fn haproxy(verdicts: u16, packager: u16) -> Front {
+        Front::start("haproxy", |directory, port| {
+            let site = include_str!("../examples/haproxy/haproxy.cfg")
+                .replace("127.0.0.1:8190", &format!("127.0.0.1:{packager}"))
+                .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+            let script = include_str!("../examples/haproxy/verify.lua")
+                .replace("127.0.0.1:8180", &format!("127.0.0.1:{verdicts}"));
+            fs::write(directory.join("haproxy.cfg"), site).unwrap();
+            fs::write(directory.join("verify.lua"), script).unwrap();
+            let mut command = Command::new("haproxy");
+            command.args(["-V", "-db", "-C"]).arg(directory);
+            command.args(["-f", "haproxy.cfg"]);
+            command
+        })
+    }
+
+    /// Envoy likewise.
+    fn envoy(verdicts: u16, packager: u16) -> Front {
+        let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/envoy");
+        let output = Command::new(fetch).output().expect(".ci/envoy runs");
+        assert!(output.status.success(), "{output:?}");
+        let program = String::from_utf8(output.stdout).unwrap();
+        Front::start("envoy", |directory, port| {
+            let site = include_str!("../examples/envoy/envoy.yaml")
+                .replace("127.0.0.1:8180", &format!("127.0.0.1:{verdicts}"))
+                .replace("port_value: 8180", &format!("port_value: {verdicts}"))
+                .replace("port_value: 8190", &format!("port_value: {packager}"))
+                .replace("port_value: 8080", &format!("port_value: {port}"));
+            fs::write(directory.join("envoy.yaml"), site).unwrap();
+            let mut command = Command::new(program.trim());
+            command.arg("-c").arg(directory.join("envoy.yaml"));
+            // Two may run on one machine.
+            command.args(["--use-dynamic-base-id", "--concurrency", "1"]);
+            command
+        })
+    }
+
+    fn start(name: &str, command: impl Fn(&Path, u16) -> Command) -> Front {
+        let directory = TempDir::new().unwrap();
+        for _ in 0..5 {
+            let port = free_port();
+            let mut command = command(directory.path(), port);
+            let mut process = Process::start(name, &mut command, &directory.path().join("log"));
+            let started = process.wait(|log| (!log.is_empty() && accepts(port)).then_some(()));
             match started {
                 Ok(()) => {
-                    return Nginx {
+                    return Front {
                         port,
                         _process: process,
                         _directory: directory,
                     };
                 }
                 Err(_) if process.log().contains("in use") => {}
-                Err(reason) => panic!("nginx {reason}\n{}", process.log()),
+                Err(reason) => panic!("{name} {reason}\n{}", process.log()),
             }
         }
-        panic!("no port for nginx");
+        panic!("no port for {name}");
     }
 
-    /// Status, body and cache status.
+    /// Status, body, and code or cache status.
     fn get(&self, from: Ipv4Addr, target: &str, headers: &str) -> (u16, String, String) {
         let mut client = Raw::connect_from(from, self.port);
         let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
@@ -222,63 +264,109 @@ impl Nginx {
     }
 }
 
+/// The rows that hold for every web server in front: `place` is a directory of it, `body` what its one
+/// file says, `hit` what is told of a file that was served before, `strange` the answer to a path that
+/// is no file's.
+fn gates(front: &Front, server: &Server, (place, body, hit): (&str, &str, &str), strange: u16) {
+    let any = query(&mint(server, json!({})));
+    let here = query(&mint(server, json!({"ip": "127.0.0.1"})));
+    let page = query(&mint(server, json!({"referer": "demo.example.test"})));
+    let referer = "Referer: https://demo.example.test/\r\n";
+    let evil = "Referer: https://evil.example.test/\r\n";
+    let lie = "X-Forwarded-For: 127.0.0.1\r\nX-H5Live-Client: 127.0.0.1\r\n\
+               X-H5Live-Stream: ABCDE-demo\r\nX-Original-URI: /\r\n";
+    let other = Ipv4Addr::new(127, 0, 0, 3);
+    let file = format!("/{place}/{STREAM}/1.m4s");
+    let with = |query: &str| format!("{file}?{query}");
+    let served = |from, target: &str, headers: &str| {
+        let (status, found, _) = front.get(from, target, headers);
+        assert!(status == 200 || !found.contains(body), "{found}");
+        assert!(status != 200 || found == body, "{found}");
+        status
+    };
+    assert_eq!(served(HERE, &file, ""), 403, "{place}: no token");
+    assert_eq!(front.get(HERE, &file, "").2, "4903", "{place}");
+    assert_eq!(served(HERE, &with(&any), ""), 200, "{place}");
+    assert_eq!(front.get(HERE, &with(&any), "").2, hit, "{place}");
+    let again = served(HERE, &file, "");
+    assert_eq!(again, 403, "{place}: no token, when it was served before");
+    assert_eq!(served(HERE, &with(&here), ""), 200, "{place}: address");
+    let elsewhere = served(other, &with(&here), "");
+    assert_eq!(elsewhere, 403, "{place}: other address");
+    assert_eq!(served(other, &with(&here), lie), 403, "{place}: it lies");
+    assert_eq!(served(HERE, &with(&page), referer), 200, "{place}: page");
+    assert_eq!(served(HERE, &with(&page), evil), 403, "{place}: other page");
+    // Envoy makes one of two, which begins with the first.
+    let both = format!("{evil}{referer}");
+    assert_eq!(served(HERE, &with(&page), &both), 403, "{place}: two pages");
+    let rows = [
+        (format!("/{place}/ABCDE-other/1.m4s?{any}"), 403),
+        (
+            format!("/{place}/ABCDE-other/1.m4s?stream={STREAM}&{any}"),
+            403,
+        ),
+        (
+            format!("/{place}/{STREAM}/../ABCDE-other/1.m4s?{any}"),
+            strange,
+        ),
+        (
+            format!("/{place}/ABCDE-other/../ABCDE-other/1.m4s?stream={STREAM}&{any}"),
+            strange,
+        ),
+        (
+            format!("/{place}/{STREAM}%2f..%2fABCDE-other/1.m4s?stream={STREAM}&{any}"),
+            strange,
+        ),
+    ];
+    for (target, expected) in rows {
+        assert_eq!(served(HERE, &target, lie), expected, "{target}");
+    }
+    let altered = with(&any).replace("token=A", "token=B");
+    assert_eq!(served(HERE, &altered, ""), 403, "{place}: altered");
+}
+
+/// A server that makes segments, and knows of no tokens.
+fn packager() -> PageHost {
+    let segment = b"the segment".to_vec();
+    PageHost::start(vec![("/segments/ABCDE-demo/1.m4s", "video/mp4", segment)])
+}
+
 #[test]
 fn nginx_serves_files_and_cached_segments_to_whoever_has_a_token() {
     let server = server("trusted-proxies = [\"127.0.0.1/32\"]", "");
-    let segment = b"the segment".to_vec();
-    let packager = PageHost::start(vec![("/segments/ABCDE-demo/1.m4s", "video/mp4", segment)]);
-    let nginx = Nginx::start(&server, packager.port());
-    let any = query(&mint(&server, json!({})));
-    let here = query(&mint(&server, json!({"ip": "127.0.0.1"})));
-    let page = query(&mint(&server, json!({"referer": "demo.example.test"})));
-    let referer = "Referer: https://demo.example.test/\r\n";
-    let evil = "Referer: https://evil.example.test/\r\n";
-    let lie = "X-Forwarded-For: 127.0.0.1\r\nX-H5Live-Stream: ABCDE-demo\r\n\
-               X-Original-URI: /\r\n";
-    let other = Ipv4Addr::new(127, 0, 0, 3);
-    for (place, body, cached) in [
-        ("files", "the file", ""),
-        ("segments", "the segment", "HIT"),
-    ] {
-        let file = format!("/{place}/{STREAM}/1.m4s");
-        let with = |query: &str| format!("{file}?{query}");
-        let served = |from, target: &str, headers: &str| {
-            let (status, found, _) = nginx.get(from, target, headers);
-            assert!(status == 200 || !found.contains(body), "{found}");
-            assert!(status != 200 || found == body, "{found}");
-            status
-        };
-        assert_eq!(served(HERE, &file, ""), 403, "{place}: no token");
-        assert_eq!(nginx.get(HERE, &file, "").2, "4903", "{place}");
-        assert_eq!(served(HERE, &with(&any), ""), 200, "{place}");
-        assert_eq!(nginx.get(HERE, &with(&any), "").2, cached, "{place}");
-        assert_eq!(
-            served(HERE, &file, ""),
-            403,
-            "{place}: no token, when cached"
-        );
-        assert_eq!(served(HERE, &with(&here), ""), 200, "{place}: address");
-        assert_eq!(
-            served(other, &with(&here), ""),
-            403,
-            "{place}: other address"
-        );
-        assert_eq!(served(other, &with(&here), lie), 403, "{place}: it lies");
-        assert_eq!(served(HERE, &with(&page), referer), 200, "{place}: page");
-        assert_eq!(served(HERE, &with(&page), evil), 403, "{place}: other page");
-        let rows = [
-            format!("/{place}/ABCDE-other/1.m4s?{any}"),
-            format!("/{place}/ABCDE-other/1.m4s?stream={STREAM}&{any}"),
-            format!("/{place}/{STREAM}/../ABCDE-other/1.m4s?{any}"),
-            format!("/{place}/ABCDE-other/../ABCDE-other/1.m4s?stream={STREAM}&{any}"),
-            format!("/{place}/{STREAM}%2f..%2fABCDE-other/1.m4s?stream={STREAM}&{any}"),
-        ];
-        for target in rows {
-            assert_eq!(served(HERE, &target, lie), 403, "{target}");
-        }
-        let altered = with(&any).replace("token=A", "token=B");
-        assert_eq!(served(HERE, &altered, ""), 403, "{place}: altered");
-    }
+    let packager = packager();
+    let nginx = Front::nginx(&server, packager.port());
+    // It makes one path of such spellings, and asks about that.
+    gates(&nginx, &server, ("files", "the file", ""), 403);
+    gates(&nginx, &server, ("segments", "the segment", "HIT"), 403);
     // The verdict's own address is nginx's alone.
+    let any = query(&mint(&server, json!({})));
     assert_eq!(nginx.get(HERE, &format!("/h5live-verify?{any}"), "").0, 404);
+}
+
+#[test]
+fn haproxy_and_envoy_serve_segments_to_whoever_has_a_token() {
+    let packager = packager();
+    let envoys = "[verify]\naddress-header = \"X-H5Live-Client\"\n";
+    let fronts: [(fn(u16, u16) -> Front, &str); 2] = [(Front::haproxy, ""), (Front::envoy, envoys)];
+    for (front, more) in fronts {
+        let server = server("trusted-proxies = [\"127.0.0.1/32\"]", more);
+        let front = front(server.port(), packager.port());
+        gates(&front, &server, ("segments", "the segment", ""), 404);
+    }
+}
+
+#[test]
+fn haproxy_and_envoy_serve_nobody_when_there_is_no_verdict() {
+    let server = server("trusted-proxies = [\"127.0.0.1/32\"]", "");
+    let packager = packager();
+    let token = query(&mint(&server, json!({})));
+    let file = format!("/segments/{STREAM}/1.m4s?{token}");
+    for front in [Front::haproxy, Front::envoy] {
+        let (status, body, _) = front(free_port(), packager.port()).get(HERE, &file, "");
+        assert!(
+            status == 403 && !body.contains("segment"),
+            "{status} {body}"
+        );
+    }
 }

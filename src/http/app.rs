@@ -279,6 +279,7 @@ impl App {
             | "/h5live/stream/stream.mp4"
             | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
             "/secure/verify" => verify::answer(self, peer, &request).await,
+            path if path.starts_with(verify::BELOW) => verify::answer(self, peer, &request).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
             path => match (fetched(path), pages::find(path)) {

@@ -47,13 +47,20 @@ impl Default for Headers {
     }
 }
 
-/// Answers `GET /secure/verify`: 204, or 403 with the code in a header.
+/// Where Envoy's ext_authz asks: it puts the original path behind its prefix.
+pub const BELOW: &str = "/secure/verify/";
+
+/// Answers `GET /secure/verify`: 204, or 403 with the code in a header. Below [`BELOW`] it is 200 in place
+/// of 204, because Envoy takes nothing else for a grant; what stands there is told in the header too.
 pub async fn answer<B>(app: &App, peer: IpAddr, request: &Request<B>) -> Response<Body> {
     if let Some(refusal) = wrong_method(request.method()) {
         return refusal;
     }
     let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = match request.uri().path().starts_with(BELOW) {
+        true => StatusCode::OK,
+        false => StatusCode::NO_CONTENT,
+    };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     if let Err(refusal) = verify(app, peer, request.headers()).await {
