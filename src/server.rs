@@ -217,6 +217,7 @@ fn doors(
         viewers: limits.max_viewers,
         message_bytes: limits.max_message_bytes,
         fanout: FanoutLimits {
+            means: config.fanout,
             stall: limits.stall_timeout,
             ..FanoutLimits::default()
         },

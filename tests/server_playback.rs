@@ -31,8 +31,13 @@ struct Site {
 
 impl Site {
     fn start(more: &str) -> Site {
+        Site::start_with("", more)
+    }
+
+    fn start_with(lines: &str, more: &str) -> Site {
         let origin = Origin::start();
         let server = Server::start(&Options {
+            server: lines.to_owned(),
             more: more.to_owned(),
             ..Options::with_origin(&origin.url("live"))
         });
@@ -208,10 +213,18 @@ fn stand_still(url: &str) -> TcpStream {
     tcp
 }
 
+/// By either means the same: io_uring is required here, so a kernel without it fails.
 #[test]
 fn of_two_hundred_readers_twenty_that_never_read_take_nothing_from_the_others() {
-    const READ: u32 = 400;
-    let site = Site::start("[limits]\nstall-timeout = \"3s\"\nmax-lag-bytes = 262144\n");
+    for means in ["off", "required"] {
+        read_beside_those_that_do_not(&format!("io-uring = \"{means}\""));
+    }
+}
+
+fn read_beside_those_that_do_not(lines: &str) {
+    const READ: u32 = 300;
+    let limits = "[limits]\nstall-timeout = \"3s\"\nmax-lag-bytes = 262144\n";
+    let site = Site::start_with(lines, limits);
     let options = publisher::Options {
         video_kbits: 1500,
         ..publisher::Options::default()

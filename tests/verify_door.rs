@@ -348,10 +348,12 @@ fn nginx_serves_files_and_cached_segments_to_whoever_has_a_token() {
 fn haproxy_and_envoy_serve_segments_to_whoever_has_a_token() {
     let packager = packager();
     let envoys = "[verify]\naddress-header = \"X-H5Live-Client\"\n";
-    let fronts: [(fn(u16, u16) -> Front, &str); 2] = [(Front::haproxy, ""), (Front::envoy, envoys)];
-    for (front, more) in fronts {
+    type Start = fn(&Server, u16) -> Front;
+    let haproxy: Start = |server, packager| Front::haproxy(server.port(), packager);
+    let envoy: Start = |server, packager| Front::envoy(server.port(), packager);
+    for (front, more) in [(haproxy, ""), (envoy, envoys)] {
         let server = server("trusted-proxies = [\"127.0.0.1/32\"]", more);
-        let front = front(server.port(), packager.port());
+        let front = front(&server, packager.port());
         gates(&front, &server, ("segments", "the segment", ""), 404);
     }
 }

@@ -27,6 +27,7 @@ mod ticket;
 use std::time::Duration;
 
 use child::Child;
+use h5live::hub::fanout::Means;
 use player::Door;
 use serde_json::{Value, json};
 use support::figures::{Spread, print_table, write_json};
@@ -52,7 +53,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["server", seconds] => server::run(seconds.parse().expect("a number")),
+        ["server", seconds] => {
+            server::run(seconds.parse().expect("a number"), Means::Auto);
+        }
         ["floor", seconds] => floor::run(seconds.parse().expect("a number")),
         ["players", door, address] => {
             players::run(Door::read(door), address.parse().expect("address"));

@@ -24,6 +24,7 @@ mod tally;
 mod ticket;
 
 use connect::Entrance;
+use h5live::hub::fanout::Means;
 use plan::Plan;
 use round::{Kind, Round};
 use support::machine;
@@ -32,7 +33,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["server", seconds] => server::run(seconds.parse().expect("a number")),
+        ["server", seconds] => server::run(seconds.parse().expect("a number"), Means::Auto),
+        ["epoll", seconds] => server::run(seconds.parse().expect("a number"), Means::Epoll),
         ["floor", seconds] => floor::run(seconds.parse().expect("a number")),
         ["load", "door", address] => load::run(Entrance::Door(address.parse().expect("address"))),
         ["load", "floor", address] => load::run(Entrance::Floor(address.parse().expect("address"))),

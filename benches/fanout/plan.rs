@@ -14,6 +14,8 @@ pub struct Plan {
     pub window: Duration,
     /// How long the server is watched from inside; this costs CPU, so it is not in the window.
     pub watch: Duration,
+    /// Whether the server must do without io_uring.
+    pub epoll: bool,
     /// Readers that join the running stream, one after the other.
     pub joins: usize,
 }
@@ -26,6 +28,7 @@ impl Plan {
             warm_up: Duration::from_secs(2),
             window: Duration::from_secs(10),
             watch: Duration::from_secs(4),
+            epoll: false,
             joins: 40,
         }
     }
@@ -37,11 +40,12 @@ impl Plan {
             warm_up: Duration::from_secs(1),
             window: Duration::from_secs(8),
             watch: Duration::from_secs(2),
+            epoll: false,
             joins: 10,
         }
     }
 
-    /// Reads `--quick`, `--readers 1,100`, `--repeats 3`, `--window SECONDS`; ends with a usage text
+    /// Reads `--quick`, `--readers 1,100`, `--repeats 3`, `--window SECONDS`, `--epoll`; ends with a usage text
     /// where there is anything else.
     pub fn read(words: &[&str]) -> Self {
         let quick = words.contains(&"--quick");
@@ -53,6 +57,7 @@ impl Plan {
                 "--readers" => plan.readers = value().split(',').map(number).collect(),
                 "--repeats" => plan.repeats = number(value()).max(1),
                 "--window" => plan.window = Duration::from_secs(number(value()).max(1) as u64),
+                "--epoll" => plan.epoll = true,
                 // The last is what cargo gives to every bench.
                 "--quick" | "--bench" => {}
                 _ => usage(),
@@ -75,7 +80,9 @@ fn number(text: &str) -> usize {
 }
 
 fn usage() -> ! {
-    eprintln!("usage: fanout [--quick] [--readers N,N,...] [--repeats N] [--window SECONDS]");
+    eprintln!(
+        "usage: fanout [--quick] [--readers N,N,...] [--repeats N] [--window SECONDS] [--epoll]"
+    );
     std::process::exit(2);
 }
 

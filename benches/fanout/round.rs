@@ -49,6 +49,7 @@ impl Round {
     pub fn run(kind: Kind, readers: usize, plan: &Plan) -> Self {
         let seconds = plan.stream_seconds(readers).to_string();
         let (role, entrance) = match kind {
+            Kind::Server if plan.epoll => ("epoll", "door"),
             Kind::Server => ("server", "door"),
             Kind::Floor => ("floor", "floor"),
         };

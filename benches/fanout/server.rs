@@ -9,6 +9,7 @@ use h5live::http::admit::{Gate, KeySource, Lookup, OriginChoice};
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
 use h5live::http::listener;
+use h5live::hub::fanout::Means;
 use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
 use h5live::token::{Key, KeyLookup, Kid, Scope};
@@ -69,7 +70,7 @@ impl Target for Live {
 }
 
 /// Runs until the parent is gone.
-pub fn run(seconds: u64) {
+pub fn run(seconds: u64, means: Means) {
     machine::pin(machine::MEASURED_CORE);
     allow_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,7 +87,8 @@ pub fn run(seconds: u64) {
         open: h5live::token::OpenStreams::default(),
     };
     let hub = Hub::new(h5live::hub::Limits::default());
-    let limits = app::Limits::default();
+    let mut limits = app::Limits::default();
+    limits.fanout.means = means;
     let trusted = Arc::new(Nobody);
     let app = App::new(
         Arc::clone(&hub),

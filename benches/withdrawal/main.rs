@@ -28,6 +28,9 @@ const STREAM: &str = "ABCDE-demo";
 const SESSIONS: usize = 1000;
 const ROUNDS: usize = 3;
 
+/// Makes a client of a door from what its address ends with.
+type MakeDoor = fn(&str) -> Box<dyn Door>;
+
 /// How long media flows to all before they are ended.
 const PLAYS: Duration = Duration::from_secs(8);
 
@@ -46,7 +49,7 @@ fn main() {
     };
     let _publisher = Publisher::start(&origin, STREAM, &options);
 
-    let doors: [(&str, fn(&str) -> Box<dyn Door>); 3] = [
+    let doors: [(&str, MakeDoor); 3] = [
         ("WebSocket", |query| Box::new(WebSocket::new(query))),
         ("stream.mp4", |query| Box::new(File::new(query))),
         ("LL-HLS", |query| Box::new(Playlist::new(query))),
@@ -75,7 +78,7 @@ fn main() {
 
 /// Lets all in by one door and withdraws the stream: milliseconds to the median, the 99th percentile and
 /// the last of them, and to the API's answer.
-fn withdraw(server: &Server, origin: &str, door: fn(&str) -> Box<dyn Door>) -> [f64; 4] {
+fn withdraw(server: &Server, origin: &str, door: MakeDoor) -> [f64; 4] {
     let token = server.mint(&json!({"streamname": STREAM}));
     let url = server.websocket_url(origin, STREAM, &token);
     let (_, query) = url.split_once('?').expect("a query");

@@ -25,6 +25,7 @@ pub use tls::{Https, Transport};
 
 use crate::http::leases::OnExpiry;
 use crate::http::verify::Headers as VerifyHeaders;
+use crate::hub::fanout::Means;
 use crate::origin::{OriginConfig, Origins};
 use crate::records::PostgresUrl;
 use crate::token::{OpenStream, OpenStreams};
@@ -62,6 +63,8 @@ pub struct Config {
     pub verify: VerifyHeaders,
     /// `server.on-expiry`: what happens to viewers whose token expires while they play. Default `keep`.
     pub on_expiry: OnExpiry,
+    /// `server.io-uring`: whether viewers are written to by io_uring. Default `auto`.
+    pub fanout: Means,
     /// `[limits]`.
     pub limits: Limits,
     /// `[[origins]]`: the RTMP applications that streams are pulled from.
@@ -166,6 +169,7 @@ impl Config {
         let clock_skew_seconds = server.whole_seconds("clock-skew", 0, 0, 300)?;
         let open_streams = server.parsed_list("open-streams", open_stream)?;
         let on_expiry = server.parsed("on-expiry", on_expiry)?.unwrap_or_default();
+        let fanout = server.parsed("io-uring", io_uring)?.unwrap_or_default();
         server.finish()?;
 
         let (transport, https) = tls::read(root.section("tls")?, listen, plain_http, directory)?;
@@ -206,6 +210,7 @@ impl Config {
             open_streams: open_streams.into_iter().collect(),
             verify,
             on_expiry,
+            fanout,
             limits,
             origins,
             embedded,
@@ -228,6 +233,17 @@ fn on_expiry(text: &str) -> Result<OnExpiry, String> {
         "close" => Ok(OnExpiry::Close),
         _ => Err(format!(
             "\"{text}\" is not known. Write \"keep\" or \"close\"."
+        )),
+    }
+}
+
+fn io_uring(text: &str) -> Result<Means, String> {
+    match text {
+        "auto" => Ok(Means::Auto),
+        "off" => Ok(Means::Epoll),
+        "required" => Ok(Means::IoUring),
+        _ => Err(format!(
+            "\"{text}\" is not known. Write \"auto\", \"off\" or \"required\"."
         )),
     }
 }

@@ -162,6 +162,10 @@ fn every_refusal_names_the_key() {
             "server.on-expiry: \"cut\" is not known",
         ),
         (
+            "[server]\nio-uring = \"on\"",
+            "server.io-uring: \"on\" is not known",
+        ),
+        (
             "[server]\nclock-skew = \"1h\"",
             "server.clock-skew: \"1h\" is out of range",
         ),

@@ -88,6 +88,30 @@ impl<S: Session> Connection<S> {
         }
     }
 
+    /// Takes what comes next out of the session, where that is one piece that can go out as it is with
+    /// nothing before it and nothing behind. Otherwise [`Connection::write`] writes what there is.
+    pub fn piece(&mut self, now: Instant, scratch: &mut Vec<Bytes>) -> Option<Bytes> {
+        let free = self.unwritten.is_empty() && self.closing_since.is_none();
+        if !free || self.socket.bare().is_none() {
+            return None;
+        }
+        let more = self.session.output(now, scratch);
+        if more || self.session.finished() || scratch.len() != 1 {
+            self.unwritten.extend(scratch.drain(..));
+            return None;
+        }
+        scratch.pop()
+    }
+
+    /// How much the socket has taken of a [`Connection::piece`].
+    pub fn sent(&mut self, now: Instant, mut piece: Bytes, taken: usize) {
+        if taken < piece.len() {
+            piece.advance(taken);
+            self.unwritten.push_front(piece);
+            self.blocked_since.get_or_insert(now);
+        }
+    }
+
     /// The common case: what came new is taken whole, and nothing is stored.
     fn write_fresh(&mut self, now: Instant, fresh: &mut Vec<Bytes>) -> io::Result<usize> {
         let mut total = 0;

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+use super::batch::Batch;
 use super::connection::{Connection, Written};
 use super::inbox::{Command, ReplyTo, Shared};
 use super::session::Session;
 use super::socket::Socket;
-use super::{Counters, Limits, Serve};
+use super::{Counters, Limits, Means, Serve};
 use crate::hub::topic::{Topic, TopicId, Wake};
 
 const WAKER: Token = Token(usize::MAX);
@@ -49,6 +50,7 @@ pub(super) struct Engine<S: Session> {
     /// and not once a write.
     written: u64,
     scratch: Vec<Bytes>,
+    batch: Option<Batch>,
     /// Whom a topic's news are for; empty between two uses, kept for its memory.
     listening: Vec<usize>,
     stop_at: Option<Instant>,
@@ -70,6 +72,7 @@ impl<S: Session> Engine<S> {
             next_id: 0,
             written: 0,
             scratch: Vec::new(),
+            batch: None,
             listening: Vec::new(),
             stop_at: None,
         })
@@ -80,6 +83,10 @@ impl<S: Session> Engine<S> {
     }
 
     pub fn run(mut self) {
+        self.batch = match self.limits.means {
+            Means::Epoll => None,
+            Means::Auto | Means::IoUring => Batch::new().ok(),
+        };
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_TURN];
         let mut next_tick = Instant::now() + TICK;
@@ -140,13 +147,56 @@ impl<S: Session> Engine<S> {
             if let Some(listened) = self.topics.get(&topic) {
                 keys.extend_from_slice(&listened.keys);
             }
-            for key in keys.drain(..) {
-                if !self.connections.get(key).is_none_or(Connection::is_blocked) {
-                    self.write(now, key);
+            match self.batch.take() {
+                Some(batch) => self.batch = self.publish_batched(now, &mut keys, batch),
+                None => {
+                    for key in keys.drain(..) {
+                        if !self.connections.get(key).is_none_or(Connection::is_blocked) {
+                            self.write(now, key);
+                        }
+                    }
                 }
             }
         }
         self.listening = keys;
+    }
+
+    fn publish_batched(
+        &mut self,
+        now: Instant,
+        keys: &mut Vec<usize>,
+        mut batch: Batch,
+    ) -> Option<Batch> {
+        for key in keys.drain(..) {
+            let connection = self.connections.get_mut(key);
+            let Some(connection) = connection.filter(|connection| !connection.is_blocked()) else {
+                continue;
+            };
+            let piece = connection.piece(now, &mut self.scratch);
+            match (piece, connection.socket.bare()) {
+                (Some(piece), Some(socket)) => batch.push(key, socket, piece),
+                _ => self.write(now, key),
+            }
+            if batch.is_full() {
+                self.send(now, &mut batch);
+            }
+        }
+        self.send(now, &mut batch);
+        batch.works().then_some(batch)
+    }
+
+    fn send(&mut self, now: Instant, batch: &mut Batch) {
+        batch.send(|key, piece, result| {
+            let taken = match result {
+                Ok(taken) => taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(_) => return self.remove(key),
+            };
+            self.written += taken as u64;
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.sent(now, piece, taken);
+            }
+        });
     }
 
     fn obey(&mut self, now: Instant) {

@@ -1,10 +1,15 @@
 //! Moves bytes between sessions and sockets, and knows no protocol.
 //!
 //! A few threads own all sockets. A publisher rings a topic; each thread that has sessions on it
-//! wakes once and writes to all of them in turn: no task is woken per client, and what is written are
-//! the shared bytes of the hub. A socket that would block is left until it can take more; meanwhile
+//! wakes once and writes to all of them in turn, many in one system call where io_uring is at hand: no
+//! task is woken per client, and what is written are the shared bytes of the hub. A socket that would block is left until it can take more; meanwhile
 //! its session falls behind in the hub's ring, which costs no memory of its own.
 
+#[cfg(target_os = "linux")]
+mod batch;
+#[cfg(not(target_os = "linux"))]
+#[path = "unbatched.rs"]
+mod batch;
 mod connection;
 mod engine;
 mod inbox;
@@ -23,12 +28,27 @@ pub use inbox::ReplyTo;
 pub use session::Session;
 pub use socket::Socket;
 
+use batch::Batch;
 use engine::Engine;
 use inbox::{Command, Shared};
+
+/// How bytes get into many sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Means {
+    /// By io_uring where the kernel has it and permits it.
+    #[default]
+    Auto,
+    /// A system call for each of them.
+    Epoll,
+    /// By io_uring, or not at all.
+    IoUring,
+}
 
 /// Bounds of the fan-out.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// How it writes.
+    pub means: Means,
     /// Threads that write; 0 stands for one a core.
     pub threads: usize,
     /// How long a socket may take nothing while there is something to send, before it is closed.
@@ -43,6 +63,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            means: Means::Auto,
             threads: 0,
             stall: Duration::from_secs(10),
             closing: Duration::from_secs(2),
@@ -81,8 +102,12 @@ struct Thread<S: Session> {
 }
 
 impl<S: Session> Fanout<S> {
-    /// Starts the threads. Fails where the system grants no thread or no poller.
+    /// Starts the threads. Fails where the system grants no thread or no poller, or no io_uring where
+    /// that is asked for.
     pub fn start(limits: &Limits, serve: Arc<Serve<S>>) -> io::Result<Self> {
+        if limits.means == Means::IoUring {
+            Batch::new()?;
+        }
         let count = match limits.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,

@@ -35,6 +35,11 @@ impl Socket {
         registry.register(&mut self.tcp, token, interest)
     }
 
+    /// The socket itself, where bytes go out as they are.
+    pub(super) fn bare(&self) -> Option<&mio::net::TcpStream> {
+        self.tls.is_none().then_some(&self.tcp)
+    }
+
     /// Reads what the client sent; 0 is its end.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
