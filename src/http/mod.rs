@@ -13,6 +13,7 @@ mod fetch;
 mod framing;
 pub mod h5live;
 pub mod hls;
+pub mod lasting_listener;
 pub mod leases;
 pub mod listener;
 pub mod pages;
