@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use support::console::{CONSOLE, Console};
 use support::hls::{STREAM, Site};
 use support::process::wait_until;
+use support::publisher::{self, Publisher};
 use support::viewer::{Received, Viewer};
 
 /// The row of a list whose field has this value.
@@ -116,6 +117,30 @@ fn who_plays_is_shown_with_numbers_and_ended_on_every_door() {
 }
 
 #[test]
+fn a_viewer_who_takes_nothing_is_shown_behind() {
+    let site = Site::start_with("", CONSOLE);
+    // Enough to fill what the two kernels hold in a second or two.
+    let options = publisher::Options {
+        video_kbits: 6000,
+        ..publisher::Options::default()
+    };
+    let _publisher = Publisher::start(&site.origin, STREAM, &options);
+    let console = Console::of(&site.server);
+    let login = console.log_in();
+    let token = site.mint(&json!({}));
+    let url = (site.server).websocket_url(&site.origin.url("live"), STREAM, &token);
+    let mut viewer = Viewer::connect(&url);
+    viewer.until(|message| matches!(message, Received::Binary(_)));
+    // It reads no more.
+    let behind = console.watch(&login, "", |snapshot| {
+        let session = row(snapshot, "sessions", "door", "websocket")?;
+        session["behind"].as_u64().filter(|behind| *behind > 0)
+    });
+    // Not more than is held for it (limits.max-lag-bytes) and what its socket was given.
+    assert!(behind < 8 << 20, "{behind}");
+}
+
+#[test]
 fn a_denial_is_shown_with_its_reason_and_without_its_token() {
     let site = Site::start_with("", CONSOLE);
     let console = Console::of(&site.server);
@@ -129,7 +154,11 @@ fn a_denial_is_shown_with_its_reason_and_without_its_token() {
     let mut expired = token.clone();
     expired.token = String::new();
     assert_eq!(site.get(&site.playlist_url(&expired), &[]).status, 403);
-    assert_eq!(site.get(&site.url("/h5live/authhttp/stream.mp4", &altered), &[]).status, 403);
+    assert_eq!(
+        site.get(&site.url("/h5live/authhttp/stream.mp4", &altered), &[])
+            .status,
+        403
+    );
 
     let snapshot = console.watch(&login, "", |snapshot| {
         (snapshot["denials"].as_array()?.len() == 3).then(|| snapshot.clone())

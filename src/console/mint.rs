@@ -204,6 +204,6 @@ fn snippet(links: &Links<'_>) -> Result<String, crate::issuer::links::LinksError
         quoted(&minted.expires),
         quoted(&minted.tag),
         quoted(&minted.token),
-        quoted(&minted.options.to_string()),
+        minted.options,
     ))
 }

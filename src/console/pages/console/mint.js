@@ -4,11 +4,13 @@ import { post } from "./server.js";
 
 const form = document.getElementById("mint");
 const problem = document.getElementById("mint-problem");
+let known = [];
 const element = (id) => document.getElementById(id);
 
-form.addEventListener("input", () => {
+form.addEventListener("input", ({ target }) => {
   mark(null);
   showStream();
+  if (target.name === "scope" || target.name === "stream") chooseOrigin(target.value.trim());
 });
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -28,6 +30,7 @@ showStream();
 
 // Streams that there are, and origins to choose from.
 export function offer(streams, origins) {
+  known = streams;
   const names = [...new Set(streams.map((stream) => stream.stream))];
   const list = element("names");
   if (names.join() !== [...list.options].map((option) => option.value).join()) {
@@ -35,9 +38,20 @@ export function offer(streams, origins) {
   }
   const select = form.elements.origin;
   if (select.options.length !== origins.length) {
-    select.replaceChildren(...origins.map(({ name, url }) => new Option(`${name} (${url})`, url)));
+    select.replaceChildren(...origins.map(({ name, url }) => {
+      const option = new Option(`${name} (${url})`, url);
+      option.dataset.name = name;
+      return option;
+    }));
   }
   form.querySelector("[data-for=origin]").hidden = origins.length < 2;
+}
+
+// A stream that is known plays from where it is.
+function chooseOrigin(name) {
+  const origin = known.find((stream) => stream.stream === name)?.origin;
+  const option = [...form.elements.origin.options].find((option) => option.dataset.name === origin);
+  if (option) option.selected = true;
 }
 
 // A token of an organisation opens all of its streams; a link plays one.
