@@ -1,16 +1,18 @@
 //! Who is let in to the console, and what a page of another site can do: nothing.
 //!
-//! Not covered: what its pages show (`console_view.rs`), TLS, and how logins end by time and number,
+//! Not covered: what its pages show (`console_view.rs`), and how logins end by time and number,
 //! which `src/console/logins.rs` tests without waiting.
 #![cfg(feature = "server")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
+use std::process::Command;
+
 use serde_json::json;
 use support::console::{CONSOLE, Console, add_operator, operator};
 use support::process::wait_until;
-use support::raw::Table;
+use support::raw::{Raw, Table};
 use support::server::{Options, Server};
 
 fn server(more: &str) -> Server {
@@ -228,6 +230,60 @@ fn a_name_that_is_made_to_lead_here_is_refused() {
         }
     }
     table.check();
+}
+
+#[test]
+fn live_views_are_bounded_and_make_room_when_they_end() {
+    let server = server("");
+    let console = Console::of(&server);
+    let login = console.log_in();
+    let view = || {
+        let mut view = Raw::connect(console.port);
+        let request = format!(
+            "GET /console/events HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nCookie: {}\r\n\r\n",
+            console.port, login.cookie
+        );
+        view.send(request.as_bytes());
+        let status = view.answer().unwrap().status;
+        (status, view)
+    };
+    let mut views: Vec<(u16, Raw)> = (0..16).map(|_| view()).collect();
+    assert!(views.iter().all(|(status, _)| *status == 200));
+    assert_eq!(view().0, 503);
+    drop(views.pop());
+    wait_until("room for one more", || (view().0 == 200).then_some(()));
+}
+
+#[test]
+fn away_from_loopback_it_speaks_tls_and_the_cookie_is_secure() {
+    let server = Server::start(&Options {
+        tls: true,
+        more:
+            "[console]\nlisten = \"0.0.0.0:0\"\nallow-remote = true\nhosts = [\"console.test\"]\n"
+                .to_owned(),
+        ..Options::default()
+    });
+    let port = server.port_beside("the console is at https://");
+    let password = add_operator(&server, "ada");
+    let output = Command::new("curl")
+        .args(["-sk", "-D", "-", "-o", "/dev/null", "--data"])
+        .arg(format!("name=ada&password={password}"))
+        .args(["-H", &format!("Origin: https://console.test:{port}")])
+        .args(["--resolve", &format!("console.test:{port}:127.0.0.1")])
+        .arg(format!("https://console.test:{port}/console/login"))
+        .output()
+        .unwrap();
+    let head = String::from_utf8(output.stdout).unwrap();
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    assert!(
+        head.contains("; Path=/console/; HttpOnly; SameSite=Strict; Secure"),
+        "{head}"
+    );
+    let plain = Command::new("curl")
+        .args(["-s", &format!("http://127.0.0.1:{port}/console/")])
+        .output()
+        .unwrap();
+    assert!(!plain.status.success());
 }
 
 #[test]

@@ -20,6 +20,9 @@ form.addEventListener("submit", async (event) => {
   try {
     show(await post("mint", Object.fromEntries(new FormData(form))));
   } catch (error) {
+    // The link that is there is not of what the form says now.
+    document.querySelector("#minted .result").hidden = true;
+    document.querySelector("#minted .placeholder").hidden = false;
     mark(error.field, error.message);
   } finally {
     button.disabled = false;
