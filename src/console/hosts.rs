@@ -1,4 +1,4 @@
-//! From where a browser may ask: which `Host` is ours, and which `Origin` is that of our own pages. Pure.
+//! From where a browser may ask: which `Host` is ours, and which `Origin` is that of our own pages.
 //!
 //! A page of another site can't read what we answer, unless its name is made to lead to our address (DNS
 //! rebinding). The browser then still sends that name as `Host`.
