@@ -13,7 +13,7 @@ use serde_json::json;
 use support::console::{CONSOLE, Console, add_operator, operator};
 use support::process::wait_until;
 use support::raw::{Raw, Table};
-use support::server::{Options, Server};
+use support::server::{Options, Server, agent};
 
 fn server(more: &str) -> Server {
     Server::start(&Options {
@@ -252,6 +252,22 @@ fn live_views_are_bounded_and_make_room_when_they_end() {
     assert_eq!(view().0, 503);
     drop(views.pop());
     wait_until("room for one more", || (view().0 == 200).then_some(()));
+}
+
+#[test]
+fn a_live_view_ends_with_its_login() {
+    let server = server("");
+    let console = Console::of(&server);
+    let login = console.log_in();
+    let mut view = agent()
+        .get(format!("{}/console/events", console.base()))
+        .header("Cookie", &login.cookie)
+        .call()
+        .unwrap();
+    assert_eq!(view.headers()["content-type"], "text/event-stream");
+    assert_eq!(console.post(&login, "logout", &json!({})).0, 204);
+    let told = view.body_mut().read_to_string().unwrap();
+    assert!(told.ends_with("event: over\ndata:\n\n"), "{told}");
 }
 
 #[test]
