@@ -28,6 +28,8 @@ pub mod command_line;
 #[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
+pub mod console;
+#[cfg(feature = "server")]
 pub mod issuer;
 #[cfg(feature = "server")]
 pub mod records;

@@ -7,6 +7,7 @@
 //! ```
 
 mod adapters;
+mod console_door;
 mod exposition;
 mod file_limit;
 mod metrics;
@@ -35,6 +36,7 @@ use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor
 use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
+use console_door::{ConsoleDoor, Over};
 use metrics::Metrics;
 use side_doors::SideDoors;
 
@@ -118,6 +120,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         None => None,
     };
     let side_doors = SideDoors::bind(config)?;
+    let console_door = ConsoleDoor::bind(config)?;
     let hub = Hub::new(hub_limits(limits));
     let supervisor = Supervisor::new(Origins::new(&config.origins)?, &hub, pulls(limits))?;
     hub.set_demand(Arc::new(Pulls {
@@ -139,6 +142,13 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         supervisor: Arc::clone(&supervisor),
         certificate: tls.as_ref().map(|tls| Arc::clone(&tls.certificate)),
     };
+    let console = Over {
+        app: Arc::clone(&app),
+        supervisor: Arc::clone(&supervisor),
+        records: Arc::clone(&records),
+        failures: failure_limits(limits),
+        clock: now,
+    };
     let serving = listener::serve(socket, front, Arc::clone(&app), listener_limits(limits));
     let publishing = async {
         match publishers {
@@ -153,6 +163,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         never = serving => match never {},
         never = publishing => match never {},
         never = side_doors.serve(config, tls.as_ref(), address.port(), metrics) => match never {},
+        never = console_door.serve(config, tls.as_ref(), address, console) => match never {},
         signal = stop => tracing::info!(signal, "stopping"),
     }
     drain(&app, limits.drain_timeout).await;
@@ -198,13 +209,9 @@ fn doors(
     let origins: Vec<_> = config.origins.iter().cloned().chain(embedded).collect();
     let origins = Origins::new(&origins)?;
     let limits = &config.limits;
-    let failures = FailureLimits {
-        burst: limits.api_failures,
-        recovery_seconds: limits.api_failure_recovery_seconds,
-        entries: limits.api_failure_entries,
-    };
     let players = Arc::<Players>::default();
-    let issuer = Issuer::new(Arc::clone(&records), failures).with_live(Arc::clone(&players) as _);
+    let issuer = Issuer::new(Arc::clone(&records), failure_limits(limits))
+        .with_live(Arc::clone(&players) as _);
     let gate = Gate {
         keys: Arc::new(RecordedKeys(records)),
         origins: Arc::new(Selection(origins)),
@@ -281,6 +288,14 @@ fn cache_settings(limits: &Limits) -> CacheSettings {
     CacheSettings {
         age: limits.records_cache_age,
         entries: limits.records_cache_entries,
+    }
+}
+
+fn failure_limits(limits: &Limits) -> FailureLimits {
+    FailureLimits {
+        burst: limits.api_failures,
+        recovery_seconds: limits.api_failure_recovery_seconds,
+        entries: limits.api_failure_entries,
     }
 }
 

@@ -18,6 +18,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &["token", "media", "hub"]),
     ("issuer", &["token", "records"]),
     ("records", &["token"]),
+    (
+        "console",
+        &["token", "hub", "origin", "http", "issuer", "records"],
+    ),
 ];
 
 /// Modules that are pure as a whole; any other file is when the text at its head says "Pure".

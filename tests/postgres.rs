@@ -95,7 +95,8 @@ async fn servers_that_start_at_once_make_the_tables_once() {
     let Store::Postgres(database) = &store else {
         panic!("not PostgreSQL")
     };
-    assert_eq!(database.ask("SELECT count(*) FROM _sqlx_migrations"), "1");
+    let each_once = "SELECT count(*) = max(version) FROM _sqlx_migrations";
+    assert_eq!(database.ask(each_once), "t");
     // Tables of a newer version are not for this program.
     database.ask(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

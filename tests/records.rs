@@ -9,7 +9,10 @@ mod support;
 
 use std::sync::Arc;
 
-use h5live::records::{ApiKey, ApiKeyHash, Created, NewAccount, RecordsError, Registered, look_up};
+use h5live::records::{
+    ApiKey, ApiKeyHash, Created, NewAccount, Operator, OperatorName, RecordsError, Registered,
+    look_up,
+};
 use h5live::token::{KeyLookup, Scope};
 use support::store::{NOW, Store, key, orga, stream};
 
@@ -54,6 +57,34 @@ over_both_stores! {
     a_revoked_secret_is_not_accepted_again
     what_was_answered_is_there_after_a_restart
     two_handles_at_once_lose_nothing
+    an_operator_is_replaced_by_name_and_taken_away_for_good
+}
+
+async fn an_operator_is_replaced_by_name_and_taken_away_for_good(store: Store) {
+    let records = store.open().await;
+    let operator = |name: &str, password: &str| Operator {
+        name: OperatorName::parse(name).unwrap(),
+        password: password.to_owned(),
+        created: NOW,
+    };
+    let (ada, bob) = (
+        operator("ada", "hash 1"),
+        operator("bob@example.com", "hash 2"),
+    );
+    assert_eq!(records.operator(&ada.name).await, Ok(None));
+    assert_eq!(records.put_operator(&bob).await, Ok(false));
+    assert_eq!(records.put_operator(&ada).await, Ok(false));
+    let other = operator("ada", "hash 3");
+    assert_eq!(records.put_operator(&other).await, Ok(true));
+    assert_eq!(records.operator(&ada.name).await, Ok(Some(other.clone())));
+    records.close().await;
+    let records = store.open().await;
+    let all = records.operators().await;
+    assert_eq!(all, Ok(vec![other, bob.clone()]));
+    assert_eq!(records.remove_operator(&ada.name).await, Ok(true));
+    assert_eq!(records.remove_operator(&ada.name).await, Ok(false));
+    assert_eq!(records.operators().await, Ok(vec![bob]));
+    assert!(OperatorName::parse("").is_err() && OperatorName::parse("a b").is_err());
 }
 
 async fn an_api_key_leads_to_its_organisation_only(store: Store) {

@@ -4,19 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::{Failure, print, secret_file, tell};
+use crate::issuer::links::Links;
 use crate::issuer::{Answer, H5Live, expires};
 use crate::token::{self, Claims, Host, Minted, Orga, Scope, StreamName, Tag, UnixSeconds};
-
-/// All but RFC 3986's unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 #[derive(Args)]
 #[command(
@@ -121,40 +114,14 @@ fn expires_at(when: &str, now: UnixSeconds) -> Result<UnixSeconds, Failure> {
     expires::check(seconds, now).map_err(|error| Failure(format!("--expires: {error}")))
 }
 
-/// The seed's playback URL ("Verifying playbacks"); what is empty is left out.
 fn page_url(wish: &Mint, minted: &Minted) -> Result<String, Failure> {
-    let mut websocket = wish.page.join("/h5live/authstream")?;
-    let scheme = if wish.page.scheme() == "https" {
-        "wss"
-    } else {
-        "ws"
+    let links = Links {
+        page: &wish.page,
+        rtmp_url: wish.rtmp_url.as_deref().unwrap_or_default(),
+        stream: wish.stream.as_ref(),
+        minted,
     };
-    if websocket.set_scheme(scheme).is_err() {
-        return Err(Failure(format!(
-            "{} cannot be made a WebSocket's address",
-            wish.page
-        )));
-    }
-    let options = minted.options.to_string();
-    let stream = wish.stream.as_ref().map_or("", StreamName::as_str);
-    let parameters = [
-        ("h5live.server.websocket", websocket.as_str()),
-        (
-            "h5live.rtmp.url",
-            wish.rtmp_url.as_deref().unwrap_or_default(),
-        ),
-        ("h5live.rtmp.streamname", stream),
-        ("h5live.security.expires", &minted.expires),
-        ("h5live.security.tag", &minted.tag),
-        ("h5live.security.token", &minted.token),
-        ("h5live.security.options", &options),
-    ];
-    let query: Vec<String> = parameters
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ENCODED)))
-        .collect();
-    Ok(format!("{}?{}", wish.page, query.join("&")))
+    Ok(links.page()?)
 }
 
 fn page(text: &str) -> Result<Url, String> {

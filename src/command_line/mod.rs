@@ -5,6 +5,7 @@
 
 mod account;
 mod mint;
+mod operator;
 mod secret_file;
 
 use std::fmt::Display;
@@ -59,6 +60,9 @@ token, secret or API key is ever logged.")]
     /// Manage the accounts that may use the API
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommand),
+    /// Manage the operators who may use the console
+    #[command(subcommand, arg_required_else_help = true)]
+    Operator(operator::OperatorCommand),
     /// Make a token from a secret, without a server
     Mint(mint::Mint),
     /// Print a new master key, to seal the records' signing keys with
@@ -102,6 +106,7 @@ pub fn run() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Serve { config } => serve(&config),
         Command::Account(AccountCommand::Add(add)) => account::add(&add, now()),
+        Command::Operator(command) => operator::run(&command, now()),
         Command::Mint(mint) => mint::mint(&mint, now()),
         Command::MasterKey => random().and_then(|key| print(&MasterKey::of_random(key).reveal())),
         Command::CheckConfig { file } => check_config(&file),
@@ -142,6 +147,10 @@ fn check_config(file: &std::path::Path) -> Result<(), Failure> {
     };
     print(&format!("listens on: {}, {transport}", config.listen))?;
     print(&format!("records: {records}"))?;
+    if let Some(console) = &config.console {
+        let transport = if console.tls { "TLS" } else { "plain HTTP" };
+        print(&format!("console: {}, {transport}", console.listen))?;
+    }
     for origin in &config.origins {
         print(&format!("origin {}: {}", origin.name, origin.url))?;
     }

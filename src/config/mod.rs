@@ -3,6 +3,7 @@
 //! Every key has a default, an unknown key is refused by its name, and every error names the key,
 //! what is wrong with it and what to write instead. `examples/h5live.toml` shows every key.
 
+mod console;
 mod embedded;
 mod limits;
 mod network;
@@ -17,6 +18,7 @@ mod verify;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use console::Console;
 pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
 pub use network::{Network, Networks};
@@ -57,6 +59,8 @@ pub struct Config {
     pub clock_skew_seconds: u64,
     /// `metrics.listen`: where Prometheus may ask. Default: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// `[console]`: the operator's page. Default: none.
+    pub console: Option<Console>,
     /// `server.open-streams`: the streams that the open doors play without a token. Default: none.
     pub open_streams: OpenStreams,
     /// `[verify]`: the headers in which a web server in front tells of its clients' requests.
@@ -182,6 +186,12 @@ impl Config {
             }
         })?;
         metrics.finish()?;
+        let taken: Vec<_> = [Some(listen), https.redirect, metrics_listen]
+            .into_iter()
+            .flatten()
+            .filter(|address| address.port() != 0)
+            .collect();
+        let console = console::read(root.section("console")?, &transport, &taken)?;
         let limits = Limits::read(root.section("limits")?)?;
         let verify = verify::read(root.section("verify")?)?;
         let origins = origins::read(root.sections("origins")?)?;
@@ -207,6 +217,7 @@ impl Config {
             page_origins,
             clock_skew_seconds,
             metrics: metrics_listen,
+            console,
             open_streams: open_streams.into_iter().collect(),
             verify,
             on_expiry,

@@ -65,6 +65,7 @@ fn known_keys() -> Vec<String> {
         "[server]\nx = 1",
         "[tls]\nx = 1",
         "[metrics]\nx = 1",
+        "[console]\nx = 1",
         "[limits]\nx = 1",
         "[verify]\nx = 1",
     ];

@@ -13,9 +13,10 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::admit::{Door, Gate};
+use super::admit::{Door, Gate, Refusal};
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
+use super::denials::{self, Denials};
 use super::facts;
 use super::framing;
 use super::h5live::door;
@@ -27,6 +28,7 @@ use super::places::Places;
 use super::progressive::{self, Downloads};
 use super::traffic::Traffic;
 use super::verify;
+use super::way::Way;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
 use crate::token::{Facts, UnixSeconds, Withdrawal};
@@ -136,6 +138,8 @@ pub struct App {
     pub approvals: Approvals,
     /// What was taken and answered.
     pub traffic: Arc<Traffic>,
+    /// Who was not let in lately.
+    pub denials: Arc<Denials>,
     /// Who plays by one response that lasts.
     pub downloads: Downloads,
     /// What a web server in front says of its clients' requests.
@@ -158,19 +162,23 @@ impl App {
         let verifier = Arc::clone(&gate);
         let traffic = Arc::<Traffic>::default();
         let counts = Arc::clone(&traffic);
+        let denials = Arc::<Denials>::default();
+        let denied = Arc::clone(&denials);
         let leases = Arc::<Leases>::default();
         let marks = Arc::clone(&leases);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
             let gate = Arc::clone(&verifier);
-            let counts = Arc::clone(&counts);
+            let (counts, denied) = (Arc::clone(&counts), Arc::clone(&denied));
             let since = marks.mark();
             runtime.spawn(async move {
                 let outcome = gate.admit(&asked.request, &asked.facts).await;
                 door::log(&asked.request, &asked.facts, outcome.as_ref());
-                let _ = outcome
-                    .as_ref()
-                    .inspect_err(|refusal| counts.refused(refusal));
+                if let Err(refusal) = &outcome {
+                    counts.refused(refusal);
+                    let stream = Some(asked.request.stream.clone());
+                    denied.note(Way::WebSocket, stream, asked.facts.ip, refusal);
+                }
                 reply_to.send(asked.verdict(outcome, since));
             });
         };
@@ -189,6 +197,7 @@ impl App {
             hls: Sessions::default(),
             approvals: Approvals::default(),
             traffic,
+            denials,
             downloads: Downloads::default(),
             verify,
         });
@@ -207,6 +216,23 @@ impl App {
             self.review();
         }
         ended
+    }
+
+    /// Ends one session, on whatever door; false where there is none of this id.
+    pub fn end_session(&self, id: u64) -> bool {
+        let ended = self.leases.end_one(id);
+        if ended {
+            self.review();
+        }
+        ended
+    }
+
+    /// Notes that a viewer was not let in.
+    pub fn refused<B>(&self, way: Way, peer: IpAddr, request: &Request<B>, refusal: &Refusal) {
+        self.traffic.refused(refusal);
+        let stream = denials::stream_of(request.uri().query().unwrap_or_default());
+        let client = self.client_address(peer, request.headers());
+        self.denials.note(way, stream, client, refusal);
     }
 
     fn end_expired(&self) {

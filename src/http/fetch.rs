@@ -85,8 +85,7 @@ pub fn wrong_method(method: &Method) -> Option<Response<Body>> {
 }
 
 /// The answer to whoever is not let in.
-pub fn refuse(app: &App, refusal: &Refusal) -> Response<Body> {
-    app.traffic.refused(refusal);
+pub fn refuse(refusal: &Refusal) -> Response<Body> {
     let status = refusal.status();
     let code = refusal.close_code();
     let body = serde_json::json!({"error": {"code": code, "message": refusal.reason()}});

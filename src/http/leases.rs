@@ -9,16 +9,21 @@
 //! A lease that has ended says so to whoever looks ([`Lease::end`]) or waits ([`Lease::ended`]);
 //! nothing is looked for while media flows.
 
+mod listing;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
+use super::way::Way;
 use crate::token::{Grant, UnixSeconds, Withdrawal};
+pub use listing::{Listed, Listing};
 
 /// Withdrawals that are remembered for viewers whose verdict is on its way. Who misses more than
 /// these in that time is told to come again.
@@ -82,6 +87,8 @@ struct Entry {
 struct State {
     id: u64,
     leases: Arc<Leases>,
+    since: SystemTime,
+    way: OnceLock<Way>,
     end: OnceLock<End>,
     changed: Notify,
 }
@@ -109,6 +116,8 @@ impl Leases {
         let state = Arc::new(State {
             id,
             leases: Arc::clone(self),
+            since: SystemTime::now(),
+            way: OnceLock::new(),
             end: OnceLock::new(),
             changed: Notify::new(),
         });

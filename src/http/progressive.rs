@@ -24,6 +24,7 @@ use super::facts::only;
 use super::fetch::{self, Fetcher, refuse, share, wrong_method};
 use super::listener::Handshake;
 use super::places::Place;
+use super::way::Way;
 use crate::hub::Fragments;
 use downloads::Download;
 pub use downloads::Downloads;
@@ -48,7 +49,10 @@ pub async fn stream<B>(
     let headers = request.headers();
     let mut response = match enter(app, door, peer, request).await {
         Ok(body) => found(body),
-        Err(refusal) => refuse(app, &refusal),
+        Err(refusal) => {
+            app.refused(Way::Progressive, peer, request, &refusal);
+            refuse(&refusal)
+        }
     };
     share(app, headers, &mut response);
     // HTTP/2 has no such header, and its connection has other streams.
@@ -84,6 +88,7 @@ async fn enter<B>(
     let Fetcher {
         admission, lease, ..
     } = fetch::admit(app, &wanted, facts, headers).await?;
+    lease.is_by(Way::Progressive);
     if *request.method() == Method::HEAD {
         return Ok(Body::default());
     }

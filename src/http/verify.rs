@@ -14,6 +14,7 @@ use super::body::Body;
 use super::client_address::client_address;
 use super::facts::{only, page_in};
 use super::fetch::wrong_method;
+use super::way::Way;
 use crate::token::{Facts, Grant};
 
 /// The close code of a refusal, for the web server to hand on.
@@ -74,13 +75,14 @@ async fn verify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Grant, R
     let outcome = match original(app, peer, headers) {
         Ok((wanted, facts)) => {
             let granted = app.gate.grant(&wanted, &facts).await;
-            granted.map_err(|denial| (facts.ip, denial.into()))
+            granted.map_err(|denial| (Some(wanted.stream), facts.ip, denial.into()))
         }
-        Err(refusal) => Err((peer, refusal)),
+        Err(refusal) => Err((None, peer, refusal)),
     };
     // Not one line for each file that is fetched.
-    outcome.map_err(|(client, refusal)| {
+    outcome.map_err(|(stream, client, refusal)| {
         app.traffic.refused(&refusal);
+        app.denials.note(Way::Verify, stream, client, &refusal);
         tracing::info!(%client, code = refusal.code(), "not verified: {refusal}");
         refusal
     })

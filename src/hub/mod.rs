@@ -12,6 +12,7 @@ mod registry;
 mod source;
 mod stream;
 mod subscription;
+mod survey;
 #[cfg(test)]
 mod tests;
 pub mod topic;
@@ -24,3 +25,4 @@ pub use registry::{Counts, Demand, Hub, PublishError, SubscribeError};
 pub use source::{OriginName, Source};
 pub use stream::{Limits, Publisher};
 pub use subscription::Subscription;
+pub use survey::StreamFacts;

@@ -167,6 +167,15 @@ impl Hub {
         }
     }
 
+    /// The streams that `which` wants, whether each is published, and how many subscribe to it.
+    pub(super) fn all(&self, which: impl Fn(&Source) -> bool) -> Vec<(Arc<Stream>, bool, usize)> {
+        let streams = self.lock();
+        let wanted = streams.iter().filter(|(source, _)| which(source));
+        wanted
+            .map(|(_, slot)| (Arc::clone(&slot.stream), slot.published, slot.viewers))
+            .collect()
+    }
+
     /// How often subscribers have fallen behind and skipped to a keyframe.
     pub fn skips(&self) -> u64 {
         self.skips.load(Ordering::Relaxed)

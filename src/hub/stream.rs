@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::feed::unix_millis;
 use super::registry::Hub;
 use super::source::Source;
+use super::survey::Keyframes;
 use super::topic::Topic;
 use super::wire;
 use crate::media::fragment::{Fragment, Init, Output, Span};
@@ -101,6 +102,7 @@ pub(super) struct State {
     /// The last keyframe that can be played with `start`.
     pub keyframe: Option<Sequence>,
     pub start: Option<Start>,
+    pub keyframes: Keyframes,
     pub metadata: Option<Bytes>,
     /// HLS viewers, and the segments that are made for them.
     pub feeds: usize,
@@ -125,6 +127,17 @@ impl State {
             None if sequence < self.first => u64::MAX,
             None => 0,
         }
+    }
+
+    /// Bytes that ever came.
+    pub fn received(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that are held.
+    pub fn held(&self) -> u64 {
+        let oldest = self.entries.front();
+        oldest.map_or(0, |oldest| self.bytes - oldest.offset)
     }
 
     /// Gives a window what it would hold had it been there since the last keyframe.
@@ -237,6 +250,7 @@ impl Publisher {
                 let generation = state.generation;
                 let continues = state.start.is_some();
                 state.keyframe = None;
+                state.keyframes = Keyframes::default();
                 state.start = Some(Start {
                     wire: start.clone(),
                     generation,
@@ -258,6 +272,9 @@ impl Publisher {
                 state.time_ms = fragment.time_ms;
                 if fragment.random_access {
                     state.keyframe = Some(state.end());
+                    if state.has_picture() {
+                        state.keyframes.at(fragment.time_ms);
+                    }
                 }
                 let piece = Piece {
                     head: wire.len().saturating_sub(fragment.bytes.len()),

@@ -70,6 +70,15 @@ impl Subscription {
         self.skips
     }
 
+    /// Bytes that came and were not given out yet; none while it waits for a keyframe.
+    pub fn behind(&self) -> u64 {
+        let state = self.stream.lock();
+        match self.position {
+            Position::At(at) => state.behind(at).min(state.held()),
+            Position::Waiting(_) => 0,
+        }
+    }
+
     /// Appends what comes next, in order, until about `budget` bytes are there. True: there is more.
     pub fn next(&mut self, budget: usize, out: &mut Vec<Bytes>) -> bool {
         let metadata_only = self.metadata_only;

@@ -285,3 +285,26 @@ fn the_bell_rings_for_those_who_listen() {
     publisher.publish(fragment("d", false));
     assert_eq!(rung.0.load(Ordering::Relaxed), 2);
 }
+
+#[test]
+fn a_survey_tells_of_streams_and_how_far_behind_one_is() {
+    let hub = Hub::new(small());
+    let mut subscription = subscribe(&hub);
+    let publisher = hub.publish(&source()).unwrap();
+    assert_eq!(hub.survey("", 9).1[0].info, None);
+    publisher.publish(init("<init>", false));
+    publisher.publish(fragment("k1", true));
+    assert_eq!(subscription.behind(), 0);
+    read(&mut subscription);
+    publisher.publish(fragment("d1", false));
+    let behind = subscription.behind();
+    assert!((100..300).contains(&behind), "{behind}");
+    let (matching, streams) = hub.survey("A-", 9);
+    assert_eq!((matching, streams.len()), (1, 1));
+    assert!(streams[0].published && streams[0].viewers == 1);
+    assert!(streams[0].bytes > behind && streams[0].info.is_some());
+    // Sound can be joined anywhere: that is no keyframe.
+    assert_eq!(streams[0].keyframe_interval_ms, None);
+    assert_eq!(hub.survey("", 0).0, 1);
+    assert_eq!(hub.survey("B", 9).0, 0);
+}

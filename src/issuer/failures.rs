@@ -21,8 +21,8 @@ pub struct FailureLimits {
 }
 
 /// Who is counted.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Subject {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
     /// An IPv4 address, or an IPv6 network of 64 bits: that is what one customer has.
     Address(IpAddr),
     /// An account, by its API key, once the key is proven.
@@ -30,7 +30,8 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    pub(super) fn address(address: IpAddr) -> Self {
+    /// Whom an address stands for.
+    pub fn address(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
             v4 @ IpAddr::V4(_) => v4,
@@ -39,13 +40,15 @@ impl Subject {
 }
 
 /// What is remembered of refusals.
-pub(super) struct Failures {
+#[derive(Debug)]
+pub struct Failures {
     limits: FailureLimits,
     paid_at: HashMap<Subject, u64>,
 }
 
 impl Failures {
-    pub(super) fn new(limits: FailureLimits) -> Self {
+    /// Nobody has failed yet.
+    pub fn new(limits: FailureLimits) -> Self {
         Self {
             limits,
             paid_at: HashMap::new(),
@@ -53,7 +56,7 @@ impl Failures {
     }
 
     /// Seconds for which a subject has to wait, `None` where it may go on.
-    pub(super) fn wait(&self, subject: &Subject, now: UnixSeconds) -> Option<u64> {
+    pub fn wait(&self, subject: &Subject, now: UnixSeconds) -> Option<u64> {
         let debt = self.paid_at.get(subject)?.saturating_sub(now.0);
         // A clock that was set back must not make anybody wait for longer than a whole bucket.
         let debt = debt.min(
@@ -66,7 +69,7 @@ impl Failures {
     }
 
     /// Counts a refusal.
-    pub(super) fn count(&mut self, subject: Subject, now: UnixSeconds) {
+    pub fn count(&mut self, subject: Subject, now: UnixSeconds) {
         if !self.paid_at.contains_key(&subject) && self.paid_at.len() >= self.limits.entries {
             self.make_room(now);
         }

@@ -23,6 +23,7 @@ pub mod expires;
 mod failures;
 mod fields;
 mod http;
+pub mod links;
 mod request;
 mod secrets;
 
@@ -32,11 +33,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 pub use error::ApiError;
-pub use failures::FailureLimits;
+pub use failures::{FailureLimits, Failures, Subject};
 
 use crate::records::{ApiKeyHash, Records};
 use crate::token::{Minted, Orga, Scope, StreamName, UnixSeconds, Withdrawal, mint};
-use failures::{Failures, Subject};
 use request::Registration;
 
 /// The most bytes of a body that are read.

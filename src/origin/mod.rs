@@ -20,6 +20,6 @@ pub mod table;
 mod tap;
 mod watch;
 
-pub use schedule::Pace;
+pub use schedule::{Pace, Standing};
 pub use supervisor::{Counters, Settings, StartError, Supervisor};
 pub use table::{OriginConfig, OriginError, Origins, SourceElement};

@@ -50,6 +50,24 @@ pub enum Action<S> {
     Stop(PullId),
 }
 
+/// How a source stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It waits for a place.
+    Waiting,
+    /// It has failed so often in a row, and is pulled again after this time.
+    Resting {
+        /// From 1.
+        failures: u32,
+        /// Until it is due.
+        left: Duration,
+    },
+    /// It is pulled.
+    Pulled,
+    /// It is pulled, and nobody wants it any more.
+    Lingering,
+}
+
 /// All sources that are wanted, pulled or remembered.
 pub struct Schedule<S> {
     pace: Pace,
@@ -176,6 +194,20 @@ impl<S: Clone + Eq + Hash + Ord> Schedule<S> {
             State::Pulled { until, .. } => until,
         });
         times.min()
+    }
+
+    /// How a source stands; `None` where nobody wants it and nothing is remembered of it.
+    pub fn standing(&self, source: &S, now: Instant) -> Option<Standing> {
+        let entry = self.sources.get(source)?;
+        Some(match entry.state {
+            State::Due(due) if due > now => Standing::Resting {
+                failures: entry.failures,
+                left: due - now,
+            },
+            State::Due(_) => Standing::Waiting,
+            State::Pulled { until: None, .. } => Standing::Pulled,
+            State::Pulled { until: Some(_), .. } => Standing::Lingering,
+        })
     }
 
     /// Pulls that are running or on their way out.

@@ -12,9 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
+use tokio::sync::oneshot;
 
 use super::pull::{Ending, Order, Pull, Reporter};
-use super::schedule::{Action, Pace, PullId, Schedule};
+use super::schedule::{Action, Pace, PullId, Schedule, Standing};
 use super::table::Origins;
 use super::watch::Patience;
 use crate::hub::{Demand, Hub, Source};
@@ -85,8 +86,15 @@ struct Notes {
     changed: HashSet<Source>,
     ended: Vec<(PullId, bool)>,
     gone: usize,
+    asked: Vec<Question>,
     shutdown: bool,
     left: bool,
+}
+
+/// Somebody wants to know how sources stand.
+struct Question {
+    sources: Vec<Source>,
+    answer: oneshot::Sender<HashMap<Source, Standing>>,
 }
 
 struct Worker {
@@ -134,6 +142,14 @@ impl Supervisor {
         &self.inbox.counters
     }
 
+    /// How these sources stand. Nothing is answered after [`Supervisor::shutdown`].
+    pub fn survey(&self, sources: Vec<Source>) -> oneshot::Receiver<HashMap<Source, Standing>> {
+        let (answer, answered) = oneshot::channel();
+        self.inbox
+            .tell(|notes| notes.asked.push(Question { sources, answer }));
+        answered
+    }
+
     /// Stops all pulls and waits until they have left, for [`Settings::goodbye`] at most. Nothing is
     /// pulled afterwards.
     pub fn shutdown(&self) {
@@ -176,7 +192,10 @@ impl Inbox {
     /// Waits for news until a deadline, and takes them.
     fn take(&self, deadline: Option<Instant>) -> Notes {
         let quiet = |notes: &mut Notes| {
-            let news = !notes.changed.is_empty() || !notes.ended.is_empty() || notes.gone > 0;
+            let news = !notes.changed.is_empty()
+                || !notes.ended.is_empty()
+                || notes.gone > 0
+                || !notes.asked.is_empty();
             !news && !notes.shutdown
         };
         let notes = self.lock();
@@ -228,6 +247,16 @@ impl Worker {
         }
         for _ in 0..notes.gone {
             self.schedule.gone();
+        }
+        for Question { sources, answer } in notes.asked {
+            let standing = |source: Source| Some((self.schedule.standing(&source, now)?, source));
+            let standings = sources.into_iter().filter_map(standing);
+            // Whoever asked may not wait any more.
+            let _ = answer.send(
+                standings
+                    .map(|(standing, source)| (source, standing))
+                    .collect(),
+            );
         }
     }
 

@@ -18,7 +18,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{ApiKeyHash, Change, Created, Future, NewAccount, Records, RecordsError, Registered};
+use super::{
+    ApiKeyHash, Change, Created, Future, NewAccount, Operator, OperatorName, Records, RecordsError,
+    Registered,
+};
 use crate::token::{Key, Kid, Orga, Scope, UnixSeconds};
 
 /// How long the store is waited for where its answer is remembered: it is away rather than slow.
@@ -256,6 +259,31 @@ impl Records for Cached {
         kid: Kid,
     ) -> Future<'a, Result<Option<Key>, RecordsError>> {
         Box::pin(self.look_up(scope, kid))
+    }
+
+    fn put_operator<'a>(
+        &'a self,
+        operator: &'a Operator,
+    ) -> Future<'a, Result<bool, RecordsError>> {
+        self.records.put_operator(operator)
+    }
+
+    fn remove_operator<'a>(
+        &'a self,
+        name: &'a OperatorName,
+    ) -> Future<'a, Result<bool, RecordsError>> {
+        self.records.remove_operator(name)
+    }
+
+    fn operator<'a>(
+        &'a self,
+        name: &'a OperatorName,
+    ) -> Future<'a, Result<Option<Operator>, RecordsError>> {
+        self.records.operator(name)
+    }
+
+    fn operators(&self) -> Future<'_, Result<Vec<Operator>, RecordsError>> {
+        self.records.operators()
     }
 
     fn changes(&self) -> broadcast::Receiver<Change> {

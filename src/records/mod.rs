@@ -1,4 +1,4 @@
-//! Accounts and signing keys, behind one interface.
+//! Accounts, signing keys and the console's operators, behind one interface.
 //!
 //! No secret and no API key is kept: of a secret its signing key, which may be sealed, of an API key
 //! its hash.
@@ -7,6 +7,7 @@ mod api_key;
 mod cached;
 mod change;
 mod error;
+mod operator;
 mod postgres;
 pub mod private_file;
 mod sealed;
@@ -24,6 +25,7 @@ pub use api_key::{ApiKey, ApiKeyHash};
 pub use cached::{CacheSettings, Cached};
 pub use change::Change;
 pub use error::{OpenError, RecordsError};
+pub use operator::{Operator, OperatorName, OperatorNameError};
 pub use postgres::{Postgres, PostgresUrl, PostgresUrlError};
 pub use sealed::{MasterKey, MasterKeyError};
 pub use sqlite::Sqlite;
@@ -127,6 +129,25 @@ pub trait Records: Send + Sync {
         scope: &'a Scope,
         kid: Kid,
     ) -> Future<'a, Result<Option<Key>, RecordsError>>;
+
+    /// Makes this operator, or replaces the one of the same name; true where there was one.
+    fn put_operator<'a>(&'a self, operator: &'a Operator)
+    -> Future<'a, Result<bool, RecordsError>>;
+
+    /// Takes an operator away; `false` where there is none of this name.
+    fn remove_operator<'a>(
+        &'a self,
+        name: &'a OperatorName,
+    ) -> Future<'a, Result<bool, RecordsError>>;
+
+    /// The operator of this name.
+    fn operator<'a>(
+        &'a self,
+        name: &'a OperatorName,
+    ) -> Future<'a, Result<Option<Operator>, RecordsError>>;
+
+    /// All operators, by name.
+    fn operators(&self) -> Future<'_, Result<Vec<Operator>, RecordsError>>;
 
     /// What changes from now on, by whomever as far as this store hears it.
     fn changes(&self) -> broadcast::Receiver<Change>;

@@ -12,16 +12,23 @@ use sqlx::{PgPool, Transaction};
 pub use url::{PostgresUrl, PostgresUrlError};
 
 use super::store::{News, Store, StoreSettings};
-use super::tables::{KeyRow, Tables, Writing, reads, writes};
+use super::tables::{KeyRow, OperatorRow, Tables, Writing, reads, writes};
 use super::{Change, OpenError, RecordsError, migrations};
 use listen::{CHANNEL, Listening};
 
 /// Every version of the tables, in order. One that has been released is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "accounts and keys",
-    include_str!("migrations/postgres/0001_accounts_and_keys.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "accounts and keys",
+        include_str!("migrations/postgres/0001_accounts_and_keys.sql"),
+    ),
+    (
+        2,
+        "operators",
+        include_str!("migrations/postgres/0002_operators.sql"),
+    ),
+];
 
 /// The advisory lock that a write holds shared, and what concerns all tables holds alone; "h5live" in
 /// ASCII, so that it meets no other program's.
@@ -145,6 +152,16 @@ impl Tables for PostgresTables {
     async fn key_of(&self, scope: &str) -> Result<Option<KeyRow>, RecordsError> {
         let mut connection = self.pool.acquire().await?;
         read_key(&mut connection, scope).await
+    }
+
+    async fn operators(&self) -> Result<Vec<OperatorRow>, RecordsError> {
+        let mut connection = self.pool.acquire().await?;
+        read_operators(&mut connection).await
+    }
+
+    async fn operator(&self, name: &str) -> Result<Option<OperatorRow>, RecordsError> {
+        let mut connection = self.pool.acquire().await?;
+        read_operator(&mut connection, name).await
     }
 
     async fn forget_replaced(&self) -> Result<(), RecordsError> {

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{SqlitePool, Transaction};
 
 use super::store::{News, Store, StoreSettings};
-use super::tables::{KeyRow, Tables, Writing, reads, writes};
+use super::tables::{KeyRow, OperatorRow, Tables, Writing, reads, writes};
 use super::{Change, OpenError, RecordsError, migrations, private_file};
 
 /// Every version of the tables, in order. One that has been released is never edited.
@@ -24,6 +24,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         2,
         "sealed keys",
         include_str!("migrations/sqlite/0002_sealed_keys.sql"),
+    ),
+    (
+        3,
+        "operators",
+        include_str!("migrations/sqlite/0003_operators.sql"),
     ),
 ];
 
@@ -104,6 +109,16 @@ impl Tables for SqliteTables {
     async fn key_of(&self, scope: &str) -> Result<Option<KeyRow>, RecordsError> {
         let mut connection = self.0.acquire().await?;
         read_key(&mut connection, scope).await
+    }
+
+    async fn operators(&self) -> Result<Vec<OperatorRow>, RecordsError> {
+        let mut connection = self.0.acquire().await?;
+        read_operators(&mut connection).await
+    }
+
+    async fn operator(&self, name: &str) -> Result<Option<OperatorRow>, RecordsError> {
+        let mut connection = self.0.acquire().await?;
+        read_operator(&mut connection, name).await
     }
 
     async fn forget_replaced(&self) -> Result<(), RecordsError> {

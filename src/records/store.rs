@@ -1,8 +1,10 @@
 //! The rules of the records, whichever database keeps them: revisions, what is revoked, what is
 //! sealed, and who is told.
 
+mod interface;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -12,8 +14,7 @@ use super::change::BACKLOG;
 use super::sealed::Seal;
 use super::tables::{KeyRow, Tables, Writing};
 use super::{
-    ApiKeyHash, Change, Created, Future, MasterKey, NewAccount, OpenError, Records, RecordsError,
-    Registered, unreadable,
+    Change, Created, MasterKey, NewAccount, OpenError, RecordsError, Registered, unreadable,
 };
 use crate::token::{Key, Kid, Orga, Scope, UnixSeconds};
 
@@ -293,81 +294,6 @@ enum Settled {
     JustSealed(usize),
     Sealed,
     OtherMasterKey,
-}
-
-impl<T: Tables> Records for Store<T> {
-    fn create_account<'a>(
-        &'a self,
-        account: &'a NewAccount,
-    ) -> Future<'a, Result<Created, RecordsError>> {
-        Box::pin(self.within(self.create(account)))
-    }
-
-    fn orga_of<'a>(
-        &'a self,
-        api_key: &'a ApiKeyHash,
-    ) -> Future<'a, Result<Option<Orga>, RecordsError>> {
-        Box::pin(self.within(async {
-            let orga = self.tables.orga_of(api_key.as_bytes()).await?;
-            orga.map(|orga| Orga::parse(&orga).map_err(|_| unreadable("an organisation")))
-                .transpose()
-        }))
-    }
-
-    fn register<'a>(
-        &'a self,
-        scope: &'a Scope,
-        key: &'a Key,
-        now: UnixSeconds,
-    ) -> Future<'a, Result<Registered, RecordsError>> {
-        Box::pin(self.within(self.replace(scope, key, now)))
-    }
-
-    fn revoke<'a>(
-        &'a self,
-        scope: &'a Scope,
-        now: UnixSeconds,
-    ) -> Future<'a, Result<bool, RecordsError>> {
-        Box::pin(self.within(self.take_away(scope, now)))
-    }
-
-    fn scopes_of<'a>(
-        &'a self,
-        orga: &'a Orga,
-        kid: Kid,
-    ) -> Future<'a, Result<Vec<Scope>, RecordsError>> {
-        Box::pin(self.within(self.with_kid(orga, kid)))
-    }
-
-    fn current_key<'a>(
-        &'a self,
-        scope: &'a Scope,
-    ) -> Future<'a, Result<Option<Key>, RecordsError>> {
-        Box::pin(self.within(self.read(scope)))
-    }
-
-    fn key<'a>(
-        &'a self,
-        scope: &'a Scope,
-        kid: Kid,
-    ) -> Future<'a, Result<Option<Key>, RecordsError>> {
-        Box::pin(async move {
-            let current = self.within(self.read(scope)).await?;
-            Ok(current.filter(|key| key.kid() == kid))
-        })
-    }
-
-    fn changes(&self) -> broadcast::Receiver<Change> {
-        self.news.changes.subscribe()
-    }
-
-    fn hears_others(&self) -> bool {
-        self.news.complete.load(Ordering::Acquire)
-    }
-
-    fn close(&self) -> Future<'_, ()> {
-        Box::pin(self.close())
-    }
 }
 
 fn key_of(seal: &Seal, scope: &str, row: &KeyRow) -> Result<Key, RecordsError> {

@@ -16,6 +16,17 @@ pub struct KeyRow {
     pub revision: i64,
 }
 
+/// A row of `operators`.
+#[derive(Clone)]
+pub struct OperatorRow {
+    /// The operator's name.
+    pub name: String,
+    /// A PHC string.
+    pub password: String,
+    /// Unix seconds.
+    pub created: i64,
+}
+
 /// The tables of one database.
 pub trait Tables: Clone + Send + Sync + 'static {
     /// A write that is under way.
@@ -41,6 +52,15 @@ pub trait Tables: Clone + Send + Sync + 'static {
         &self,
         scope: &str,
     ) -> impl Future<Output = Result<Option<KeyRow>, RecordsError>> + Send;
+
+    /// All operators, by name.
+    fn operators(&self) -> impl Future<Output = Result<Vec<OperatorRow>, RecordsError>> + Send;
+
+    /// The operator of this name.
+    fn operator(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<OperatorRow>, RecordsError>> + Send;
 
     /// Makes the database forget the former content of rows that were replaced, as far as it can.
     fn forget_replaced(&self) -> impl Future<Output = Result<(), RecordsError>> + Send;
@@ -115,6 +135,18 @@ pub trait Writing: Send {
         scope: &str,
     ) -> impl Future<Output = Result<i64, RecordsError>> + Send;
 
+    /// Makes an operator, or replaces the one of this name; true where there was one.
+    fn put_operator(
+        &mut self,
+        operator: &OperatorRow,
+    ) -> impl Future<Output = Result<bool, RecordsError>> + Send;
+
+    /// Whether there was such an operator.
+    fn remove_operator(
+        &mut self,
+        name: &str,
+    ) -> impl Future<Output = Result<bool, RecordsError>> + Send;
+
     /// The proof of the master key, where signing keys are sealed.
     fn proof(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, RecordsError>> + Send;
 
@@ -157,6 +189,35 @@ macro_rules! reads {
             Ok(row
                 .map(|row| sqlx::Row::try_get(&row, "orga"))
                 .transpose()?)
+        }
+
+        async fn read_operators(
+            connection: &mut $connection,
+        ) -> Result<Vec<$crate::records::tables::OperatorRow>, $crate::records::RecordsError> {
+            let rows = sqlx::query("SELECT name, password, created FROM operators ORDER BY name")
+                .fetch_all(connection)
+                .await?;
+            rows.iter().map(operator_row).collect()
+        }
+
+        async fn read_operator(
+            connection: &mut $connection,
+            name: &str,
+        ) -> Result<Option<$crate::records::tables::OperatorRow>, $crate::records::RecordsError> {
+            let sql = "SELECT name, password, created FROM operators WHERE name = $1";
+            let row = sqlx::query(sql).bind(name).fetch_optional(connection);
+            row.await?.as_ref().map(operator_row).transpose()
+        }
+
+        fn operator_row(
+            row: &$row,
+        ) -> Result<$crate::records::tables::OperatorRow, $crate::records::RecordsError> {
+            use sqlx::Row;
+            Ok($crate::records::tables::OperatorRow {
+                name: row.try_get("name")?,
+                password: row.try_get("password")?,
+                created: row.try_get("created")?,
+            })
         }
 
         fn key_row(
@@ -286,6 +347,22 @@ macro_rules! writes {
                 "SELECT coalesce(max(revision), 0) AS revision FROM revoked_keys WHERE scope = $1";
             let row = sqlx::query(sql).bind(scope).fetch_one(&mut *self.0).await?;
             Ok(sqlx::Row::try_get(&row, "revision")?)
+        }
+
+        async fn put_operator(&mut self, operator: &OperatorRow) -> Result<bool, RecordsError> {
+            let existed = self.remove_operator(&operator.name).await?;
+            sqlx::query("INSERT INTO operators (name, password, created) VALUES ($1, $2, $3)")
+                .bind(operator.name.as_str())
+                .bind(operator.password.as_str())
+                .bind(operator.created)
+                .execute(&mut *self.0)
+                .await?;
+            Ok(existed)
+        }
+
+        async fn remove_operator(&mut self, name: &str) -> Result<bool, RecordsError> {
+            let done = sqlx::query("DELETE FROM operators WHERE name = $1").bind(name);
+            Ok(done.execute(&mut *self.0).await?.rows_affected() == 1)
         }
 
         async fn proof(&mut self) -> Result<Option<Vec<u8>>, RecordsError> {

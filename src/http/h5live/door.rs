@@ -22,6 +22,7 @@ use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
 use crate::http::facts::only;
 use crate::http::viewer_key::ViewerKey;
+use crate::http::way::Way;
 use crate::hub::websocket;
 use crate::token::{Facts, StreamName};
 
@@ -53,7 +54,7 @@ pub async fn open<B>(
     };
     let verdict = admit(app, door, peer, &request)
         .await
-        .inspect_err(|refusal| app.traffic.refused(refusal));
+        .inspect_err(|refusal| app.refused(Way::WebSocket, peer, &request, refusal));
     let upgrade = hyper::upgrade::on(&mut request);
     let app = Arc::clone(app);
     tokio::spawn(async move {
@@ -143,6 +144,7 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
         // Only now, so that nobody without a token takes a place or learns that there is none.
         let place = app.places.take().ok_or(Refusal::Full)?;
         let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        lease.is_by(Way::WebSocket);
         Ok((admission, Some((place, lease))))
     });
     log(

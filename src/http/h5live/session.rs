@@ -8,6 +8,7 @@
 //!                    Closing   its lease has ended
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use super::messages::{self, Ask, Echo, Update};
 use crate::http::admit::{Admission, Refusal, ViewerRequest};
 use crate::http::leases::{Lease, Mark};
 use crate::http::places::Place;
-use crate::hub::fanout::Session as FanoutSession;
+use crate::hub::fanout::{Session as FanoutSession, Standing};
 use crate::hub::topic::Topic;
 use crate::hub::websocket::{self, Message, Opcode, Reader};
 use crate::hub::{Hub, Subscription};
@@ -327,6 +328,15 @@ impl FanoutSession for Session {
 
     fn stop(&mut self, _: Instant) {
         self.close(4503, "The server is shutting down; connect again.");
+    }
+
+    fn standing(&self, wanted: &HashSet<u64>) -> Option<Standing> {
+        let id = self.lease.id();
+        wanted.contains(&id).then(|| Standing {
+            id,
+            behind: self.playing.as_ref().map_or(0, Subscription::behind),
+            skips: self.playing.as_ref().map_or(0, Subscription::skips),
+        })
     }
 
     fn finished(&self) -> bool {

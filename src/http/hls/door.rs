@@ -21,6 +21,7 @@ use crate::http::body::{Body, text};
 use crate::http::facts::{names_page, only};
 use crate::http::fetch::{self, Fetcher, refuse, share, wrong_method};
 use crate::http::viewer_key::ViewerKey;
+use crate::http::way::Way;
 use crate::media::hls::{Edge, PREFIX, Window};
 use crate::token::Query;
 
@@ -55,7 +56,10 @@ pub async fn playlist<B>(
     let headers = request.headers();
     let mut response = match answer_playlist(app, peer, (door, query), headers).await {
         Ok(response) => response,
-        Err(refusal) => refuse(app, &refusal),
+        Err(refusal) => {
+            app.refused(Way::Hls, peer, request, &refusal);
+            refuse(&refusal)
+        }
     };
     share(app, headers, &mut response);
     response
@@ -153,6 +157,7 @@ async fn enter(
         pageless,
         lease,
     } = fetch::admit(app, wanted, facts, headers).await?;
+    lease.is_by(Way::Hls);
     let place = app.places.take().ok_or(Refusal::Full)?;
     let feed = app.hub.feed(&admission.grant, &admission.source.origin);
     let arrival = Arrival {

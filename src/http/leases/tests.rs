@@ -128,3 +128,26 @@ async fn who_waits_is_told() {
     assert_eq!((end, count), (End::Withdrawn, 1));
     assert_eq!(lease.ended().await, End::Withdrawn);
 }
+
+#[test]
+fn one_lease_is_found_by_what_it_shows_and_ended_by_its_id() {
+    let leases = Arc::<Leases>::default();
+    let take = |stream: &str| {
+        leases
+            .take(leases.mark(), &grant(stream, None), client())
+            .unwrap()
+    };
+    let (first, second) = (take("A-one"), take("A-two"));
+    second.is_by(Way::Hls);
+    second.is_by(Way::WebSocket);
+    let listing = leases.list("", 1);
+    assert_eq!((listing.total, listing.matching), (2, 2));
+    assert_eq!(listing.shown[0].id, second.id());
+    assert_eq!(listing.shown[0].way, Some(Way::Hls));
+    let listing = leases.list("-one", 9);
+    assert_eq!((listing.matching, listing.shown[0].id), (1, first.id()));
+    assert!(leases.end_one(first.id()));
+    assert_eq!((first.end(), second.end()), (Some(End::Withdrawn), None));
+    assert!(!leases.end_one(first.id()));
+    assert_eq!(leases.list("", 9).total, 1);
+}

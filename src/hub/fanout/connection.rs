@@ -1,12 +1,12 @@
 //! One session and its socket: what is written, what is left, and since when it stands still.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
-use super::session::Session;
+use super::session::{Session, Standing};
 use super::socket::Socket;
 use crate::hub::topic::TopicId;
 
@@ -189,6 +189,15 @@ impl<S: Session> Connection<S> {
     /// Whether it was closed before `then` and the client has not answered.
     pub fn closing_since(&self, then: Instant) -> bool {
         self.closing_since.is_some_and(|since| since <= then)
+    }
+
+    /// How its session stands, with what its socket has not taken.
+    pub fn standing(&self, wanted: &HashSet<u64>) -> Option<Standing> {
+        let unwritten: usize = self.unwritten.iter().map(Bytes::len).sum();
+        self.session.standing(wanted).map(|standing| Standing {
+            behind: standing.behind + unwritten as u64,
+            ..standing
+        })
     }
 
     /// Whether our side is closed.

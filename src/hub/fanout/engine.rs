@@ -219,6 +219,12 @@ impl<S: Session> Engine<S> {
                         self.review(now, key);
                     }
                 }
+                Command::Survey(wanted, answer) => {
+                    let each = self.connections.iter();
+                    let standings = each.filter_map(|(_, each)| each.standing(&wanted));
+                    // It holds an answer of each thread, so there is room, or nobody waits any more.
+                    let _ = answer.try_send(standings.collect());
+                }
                 Command::Stop(patience) => {
                     // Patience once promised is kept: a later call does not take it back.
                     let at = now + patience;

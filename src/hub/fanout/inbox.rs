@@ -1,13 +1,15 @@
 //! How other threads reach a fan-out thread: commands, topics that rang, and the waker.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mio::Waker;
+use tokio::sync::mpsc;
 
-use super::session::Session;
+use super::session::{Session, Standing};
 use super::socket::Socket;
 use crate::hub::topic::{TopicId, Wake};
 
@@ -16,6 +18,8 @@ pub(super) enum Command<S: Session> {
     Reply(usize, u64, S::Reply),
     /// Sessions may have been ended from outside.
     Review,
+    /// How do these sessions stand?
+    Survey(Arc<HashSet<u64>>, mpsc::Sender<Vec<Standing>>),
     Stop(Duration),
 }
 

@@ -16,6 +16,7 @@ mod inbox;
 mod session;
 mod socket;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +24,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
 pub use inbox::ReplyTo;
-pub use session::Session;
+pub use session::{Session, Standing};
 pub use socket::Socket;
 
 use batch::Batch;
@@ -147,6 +149,18 @@ impl<S: Session> Fanout<S> {
         for thread in &self.threads {
             thread.shared.command(Command::Review);
         }
+    }
+
+    /// Asks how these sessions stand. Each thread answers once, between two turns of writing; the
+    /// channel ends with the last of them.
+    pub fn survey(&self, wanted: HashSet<u64>) -> mpsc::Receiver<Vec<Standing>> {
+        let (answer, answers) = mpsc::channel(self.threads.len().max(1));
+        let wanted = Arc::new(wanted);
+        for thread in &self.threads {
+            let survey = Command::Survey(Arc::clone(&wanted), answer.clone());
+            thread.shared.command(survey);
+        }
+        answers
     }
 
     /// What has happened so far.

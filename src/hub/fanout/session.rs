@@ -1,11 +1,23 @@
 //! What a fan-out thread asks of a session. Pure.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::hub::topic::Topic;
+
+/// How far behind a session is ([`Fanout::survey`](super::Fanout::survey)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// By which it was asked for.
+    pub id: u64,
+    /// Bytes that its client still has to take, as far as its socket does not hold them already.
+    pub behind: u64,
+    /// How often it skipped.
+    pub skips: u64,
+}
 
 /// A client's side of a protocol as a state machine without a socket: the client's bytes and the
 /// time go in; bytes to write and the next deadline come out.
@@ -43,6 +55,11 @@ pub trait Session: Send + 'static {
     /// has, and says goodbye. Media that it gave out and that is not written yet is then dropped.
     fn review(&mut self, _: Instant) -> bool {
         false
+    }
+
+    /// How it stands, where it is one of `wanted`; `behind` without what it gave out.
+    fn standing(&self, _wanted: &HashSet<u64>) -> Option<Standing> {
+        None
     }
 
     /// Whether everything is said; the socket is closed once what it gave out is written.

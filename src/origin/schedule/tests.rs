@@ -207,3 +207,27 @@ fn remembered_failures_are_bounded() {
     }
     assert_eq!(bench.schedule.sources.len(), 3);
 }
+
+#[test]
+fn a_source_stands_where_its_timeline_is() {
+    let mut bench = Bench::new(1);
+    let standing = |bench: &Bench, source| bench.schedule.standing(&source, bench.now);
+    assert_eq!(standing(&bench, 1), None);
+    bench.want(1, true);
+    bench.want(2, true);
+    assert_eq!(bench.started(), [1]);
+    assert_eq!(standing(&bench, 1), Some(Standing::Pulled));
+    assert_eq!(standing(&bench, 2), Some(Standing::Waiting));
+    bench.want(1, false);
+    assert_eq!(standing(&bench, 1), Some(Standing::Lingering));
+    let mut bench = Bench::new(1);
+    bench.want(1, true);
+    assert_eq!(bench.fail(false, 0.0), 1);
+    let resting = |milliseconds| Standing::Resting {
+        failures: 1,
+        left: Duration::from_millis(milliseconds),
+    };
+    assert_eq!(standing(&bench, 1), Some(resting(250)));
+    bench.after(100);
+    assert_eq!(standing(&bench, 1), Some(resting(150)));
+}
