@@ -14,4 +14,5 @@ pub mod publisher;
 pub mod raw;
 pub mod server;
 pub mod store;
+pub mod tape;
 pub mod viewer;
