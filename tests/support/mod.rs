@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod follow;
+pub mod form;
 pub mod hls;
 pub mod https;
 pub mod origin;

@@ -26,13 +26,21 @@ pub struct Tape(Vec<(u32, u8, Vec<u8>)>);
 impl Tape {
     /// Twelve seconds of 320x180 at 30 frames a second, a keyframe each second, with sound.
     pub fn record() -> Tape {
+        Tape::of((320, 180), (48_000, 1), 12)
+    }
+
+    /// So many seconds with a picture of that width and height, and sound of that rate and channels.
+    pub fn of((width, height): (u32, u32), (rate, channels): (u32, u32), seconds: u32) -> Tape {
         let clip = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i"])
-            .arg("testsrc2=size=320x180:rate=30")
-            .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"])
-            .args(["-t", "12", "-c:v", "libx264", "-preset", "ultrafast"])
+            .arg(format!("testsrc2=size={width}x{height}:rate=30"))
+            .args(["-f", "lavfi", "-i"])
+            .arg(format!("sine=frequency=440:sample_rate={rate}"))
+            .args(["-t", &seconds.to_string()])
+            .args(["-c:v", "libx264", "-preset", "ultrafast"])
             .args(["-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30"])
-            .args(["-c:a", "aac", "-f", "flv", "-"])
+            .args(["-c:a", "aac", "-ac", &channels.to_string()])
+            .args(["-f", "flv", "-"])
             .output()
             .expect("ffmpeg runs");
         assert!(clip.status.success(), "{clip:?}");
@@ -46,6 +54,16 @@ impl Tape {
             rest = &data[length + 4..];
         }
         Tape(tags)
+    }
+
+    /// Goes on with another tape, as an encoder does whose settings are changed while it runs.
+    pub fn then(mut self, other: Tape) -> Tape {
+        // A frame later than the last.
+        let from = self.0.last().map_or(0, |(time, ..)| time + 33);
+        let shifted = other.0.into_iter();
+        self.0
+            .extend(shifted.map(|(time, kind, data)| (from + time, kind, data)));
+        self
     }
 
     /// Adds script data at a time: the values, as AMF0.
