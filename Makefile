@@ -12,7 +12,7 @@ help: ## list the targets
 setup: ## install the Debian packages that are missing, for building, demo and tests
 	@.ci/setup
 
-demo: ## an origin, a publisher and the server; prints player URLs (DEMO_PORT=8180 …)
+demo: ## the server and a publisher to it; prints player URLs (DEMO_PORT=8180 …)
 	@.ci/setup build demo
 	@examples/demo/run
 

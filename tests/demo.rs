@@ -1,6 +1,7 @@
-//! The demo prints what it promises without a terminal, and leaves no process behind.
+//! The demo prints what it promises without a terminal, takes a publisher's own stream, and leaves no
+//! process behind.
 //!
-//! Does not cover that the URLs play: the browser tests do that, against servers of their own.
+//! Does not cover that its pages play: the browser tests do that, against servers of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -12,8 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::process::{Process, accepts, free_port, wait_until};
+use support::publisher::{Options, Publisher};
 use support::server::agent;
+use support::viewer::{Received, Viewer};
 use tempfile::TempDir;
+use url::Url;
+use url::form_urlencoded::Serializer;
 
 /// A cold build of this workspace is part of what is waited for.
 const BUILD_PATIENCE: Duration = Duration::from_secs(1800);
@@ -47,7 +52,7 @@ impl Demo {
             directory,
         };
         let deadline = Instant::now() + BUILD_PATIENCE;
-        while demo.line("hls").is_none() {
+        while demo.line("own").is_none() {
             let ended = demo.process.exited();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -98,6 +103,25 @@ impl Demo {
     }
 }
 
+/// What the page behind a URL connects to.
+fn websocket(page: &str) -> String {
+    let page = Url::parse(page).unwrap();
+    let mut query = Serializer::new(String::new());
+    let mut door = String::new();
+    for (name, value) in page.query_pairs() {
+        match name.strip_prefix("h5live.").unwrap() {
+            "server.websocket" => door = value.into_owned(),
+            "rtmp.url" => drop(query.append_pair("url", &value)),
+            "rtmp.streamname" => drop(query.append_pair("stream", &value)),
+            name => {
+                let name = name.strip_prefix("security.").unwrap();
+                query.append_pair(name, &value);
+            }
+        }
+    }
+    format!("{door}?{}", query.finish())
+}
+
 #[test]
 fn the_demo_prints_what_it_promises_and_ends_on_sigterm() {
     let mut demo = Demo::start();
@@ -118,11 +142,16 @@ fn the_demo_prints_what_it_promises_and_ends_on_sigterm() {
     let text = answer.body_mut().read_to_string().unwrap();
     assert!(text.starts_with("#EXTM3U\n"), "{text}");
 
+    let (publish, key) = (demo.line("publish").unwrap(), demo.line("publish-key"));
+    let location = format!("{publish}/{}", key.expect("publish-key"));
+    let _publisher = Publisher::start_at(&location, &Options::default());
+    let mut viewer = Viewer::connect(&websocket(&demo.line("own").expect("own")));
+    viewer.until(|message| matches!(message, Received::Binary(bytes) if &bytes[4..8] == b"moof"));
+
     let children = demo.children();
-    let names: Vec<&str> = children.iter().map(|(name, _)| name.as_str()).collect();
-    for wanted in ["nginx", "ffmpeg", "h5live-server"] {
-        assert!(names.contains(&wanted), "{names:?}");
-    }
+    let mut names: Vec<&str> = children.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ffmpeg", "h5live-server"]);
     demo.process.terminate();
     assert!(
         demo.process.wait_for_exit().success(),
@@ -136,15 +165,17 @@ fn the_demo_prints_what_it_promises_and_ends_on_sigterm() {
 fn the_demo_ends_and_says_why_when_a_process_of_it_dies() {
     let mut demo = Demo::start();
     let children = demo.children();
-    let (_, nginx) = children.iter().find(|(name, _)| name == "nginx").unwrap();
+    let (_, server) = (children.iter())
+        .find(|(name, _)| name == "h5live-server")
+        .unwrap();
     Command::new("sh")
-        .args(["-c", "kill -s KILL \"$1\"", "sh", &nginx.to_string()])
+        .args(["-c", "kill -s KILL \"$1\"", "sh", &server.to_string()])
         .status()
         .unwrap();
     assert_eq!(demo.process.wait_for_exit().code(), Some(1));
     let log = demo.process.log();
     assert!(
-        log.contains("nginx ended") || log.contains("ffmpeg ended"),
+        log.contains("h5live-server ended") || log.contains("ffmpeg ended"),
         "{log}"
     );
     demo.assert_nothing_is_left(&children);

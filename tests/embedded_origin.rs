@@ -14,6 +14,7 @@ use serde_json::json;
 use support::process::{free_port, wait_until};
 use support::publisher::{Options, Publisher, Tool};
 use support::server::{self, Server};
+use support::tape::{self, chunk, text};
 use support::viewer::{Received, Viewer, media};
 use tempfile::TempDir;
 
@@ -164,4 +165,45 @@ fn connections_that_publish_nothing_are_closed_and_cost_nothing() {
     let location = site.location(&format!("live/{STREAM}?key={KEY}"));
     let _publisher = Publisher::start_at(&location, &Options::default());
     published(&mut site.viewer(), 30);
+}
+
+/// Anybody may send these, without a key.
+#[test]
+fn what_no_publisher_would_send_harms_nobody() {
+    let site = Site::start();
+    let number = [0; 9];
+    let nested = [10, 0, 0, 0, 1].repeat(11_000);
+    let command = |values: &[&[u8]]| chunk(3, 20, 0, 0, &values.concat());
+    let rows = [
+        ("deep", command(&[&text("connect"), &number, &nested, &[5]])),
+        ("cut off", command(&[&text("connect"), &number, &[3, 0, 9]])),
+        ("too short", command(&[&text("connect")])),
+        ("empty", chunk(3, 20, 0, 0, &[])),
+        (
+            "too long",
+            command(&[&text("connect"), &number, &text(&"x".repeat(60_000))]),
+        ),
+        ("no chunk", vec![0xc3]),
+    ];
+    for (name, bytes) in rows {
+        let mut tcp = tape::connect(site.port);
+        tcp.write_all(&chunk(2, 1, 0, 0, &4096u32.to_be_bytes()))
+            .unwrap();
+        tcp.write_all(&bytes).unwrap();
+        let mut rest = Vec::new();
+        // A reset is an end too.
+        let _ = tcp.read_to_end(&mut rest);
+        let accepted = rest.windows(7).any(|part| part == b"_result");
+        assert!(!accepted, "{name}");
+    }
+    // A message that another follows before its end, and data of nobody.
+    let mut tcp = tape::connect(site.port);
+    tcp.write_all(&chunk(3, 20, 0, 0, &[0; 200])[..140])
+        .unwrap();
+    tcp.write_all(&chunk(3, 18, 0, 0, &text("@setDataFrame")))
+        .unwrap();
+    let location = site.location(&format!("live/{STREAM}?key={KEY}"));
+    let _publisher = Publisher::start_at(&location, &Options::default());
+    published(&mut site.viewer(), 30);
+    assert!(!site.server.log().contains("panicked"));
 }

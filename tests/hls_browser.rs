@@ -109,6 +109,37 @@ async fn hls_js_plays_it_with_little_delay_on_the_page_that_the_token_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hls_js_plays_on_when_a_publisher_comes_back_changed() {
+    let site = Site::start();
+    let publisher = site.publish();
+    let token = site.mint(&json!({"tag": "viewer 1"}));
+    let url = fragment(&site.playlist_url(&token));
+    let host = host();
+    let browser = browser().await;
+    let customer = format!("http://customer.example.test:{}/#{url}", host.port());
+    browser.goto(&customer).await;
+    browser
+        .wait_until("frames_ > 60 && video.videoHeight == 360", PATIENCE)
+        .await;
+    publisher.stop();
+    let changed = publisher::Options {
+        width: 426,
+        height: 240,
+        sample_rate: 44_100,
+        channels: 1,
+        ..publisher::Options::default()
+    };
+    let _publisher = Publisher::start(&site.origin, STREAM, &changed);
+    browser
+        .wait_until("video.videoHeight == 240", PATIENCE)
+        .await;
+    let seen = browser.execute("return frames_").await;
+    let more = format!("frames_ > {seen} + 60");
+    browser.wait_until(&more, PATIENCE).await;
+    assert_eq!(browser.execute("return errors").await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_browsers_own_video_element_plays_it() {
     let site = Site::start();
     let _publisher = publish(&site);

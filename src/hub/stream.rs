@@ -39,6 +39,9 @@ impl Default for Limits {
     }
 }
 
+/// The handler of script data that describes a stream.
+const DESCRIPTION: &str = "onMetaData";
+
 /// A position in the stream's log of entries.
 pub(super) type Sequence = u64;
 
@@ -103,6 +106,7 @@ pub(super) struct State {
     pub keyframe: Option<Sequence>,
     pub start: Option<Start>,
     pub keyframes: Keyframes,
+    /// What describes the stream.
     pub metadata: Option<Bytes>,
     /// HLS viewers, and the segments that are made for them.
     pub feeds: usize,
@@ -295,11 +299,14 @@ impl Publisher {
         self.stream.topic.ring();
     }
 
-    /// Hands on text metadata (RTMP script data, for one); whoever joins later is sent the last.
+    /// Hands on text metadata (RTMP script data, for one). What describes the stream is kept for whoever
+    /// joins later; all else, a cue point for one, is over then.
     pub fn metadata(&self, handler: &str, json: &str) {
         let mut state = self.stream.lock();
         let wire = wire::metadata(handler, state.time_ms, json);
-        state.metadata = Some(wire.clone());
+        if handler == DESCRIPTION {
+            state.metadata = Some(wire.clone());
+        }
         if state.start.is_some() {
             state.push(wire, Kind::Metadata, &self.stream.limits);
         }

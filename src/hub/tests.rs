@@ -136,6 +136,24 @@ fn whoever_waits_gets_the_stream_when_it_comes() {
 }
 
 #[test]
+fn whoever_joins_is_told_what_describes_the_stream_and_no_cue_point_that_is_over() {
+    let hub = Hub::new(small());
+    let publisher = hub.publish(&source()).unwrap();
+    publisher.metadata("onMetaData", "{}");
+    publisher.publish(init("<init>", false));
+    publisher.metadata("onCuePoint", "{}");
+    publisher.publish(fragment("k", true));
+    let mut out = Vec::new();
+    subscribe(&hub).next(usize::MAX, &mut out);
+    let told = String::from_utf8_lossy(&out.concat()).into_owned();
+    let count = |handler: &str| {
+        told.matches(&format!(r#""handlerName":"{handler}""#))
+            .count()
+    };
+    assert_eq!((count("onMetaData"), count("onCuePoint")), (1, 0), "{told}");
+}
+
+#[test]
 fn a_new_init_goes_to_those_who_play_and_to_those_who_join() {
     let hub = Hub::new(small());
     let publisher = hub.publish(&source()).unwrap();

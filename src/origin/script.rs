@@ -17,7 +17,7 @@ pub struct Script {
     pub handler: String,
     /// JSON: the value, or a list where there are several.
     pub message: String,
-    /// Whether it describes the stream: with a picture, or without.
+    /// Where it describes the tracks: whether a picture is among them.
     pub picture: Option<bool>,
 }
 
@@ -39,21 +39,24 @@ impl Script {
             _ => Value::Array(values),
         };
         (handler.len() <= LONGEST_HANDLER).then(|| Self {
-            picture: (handler == "onMetaData" && value.is_object()).then(|| has_picture(&value)),
+            picture: has_picture(&value).filter(|_| handler == "onMetaData"),
             message: value.to_string(),
             handler,
         })
     }
 }
 
-/// Publishers write a codec's number or its name; some servers add 0 for what there is not.
-fn has_picture(metadata: &Value) -> bool {
-    let said = |key| match &metadata[key] {
-        Value::Number(number) => number.as_f64() > Some(0.0),
-        Value::String(name) => !name.is_empty(),
-        _ => false,
+/// Publishers write a codec's number or its name; some servers add 0 for what there is not. What names
+/// no track at all, a title that changes for one, says nothing about them.
+fn has_picture(metadata: &Value) -> Option<bool> {
+    let said = |key| match metadata.get(key)? {
+        Value::Number(number) => Some(number.as_f64() > Some(0.0)),
+        Value::String(name) => Some(!name.is_empty()),
+        _ => Some(false),
     };
-    said("videocodecid") || said("width")
+    let (codec, width) = (said("videocodecid"), said("width"));
+    let known = codec.or(width).or(said("audiocodecid"));
+    known.map(|_| codec == Some(true) || width == Some(true))
 }
 
 #[cfg(test)]
@@ -118,6 +121,7 @@ mod tests {
             ("onMetaData", number("videocodecid", 0.0), Some(false)),
             ("onMetaData", text("videocodecid", ""), Some(false)),
             ("onMetaData", number("audiocodecid", 10.0), Some(false)),
+            ("onMetaData", text("title", "part two"), None),
             ("onCuePoint", number("width", 320.0), None),
         ] {
             let data = [call(handler), vec![3], member, vec![0, 0, 9]].concat();

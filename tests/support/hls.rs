@@ -45,6 +45,16 @@ impl Site {
         Publisher::start(&self.origin, STREAM, &publisher::Options::default())
     }
 
+    /// A publisher of another stream, with a small picture.
+    pub fn publish_as(&self, stream: &str) -> Publisher {
+        let options = publisher::Options {
+            width: 320,
+            height: 180,
+            ..publisher::Options::default()
+        };
+        Publisher::start(&self.origin, stream, &options)
+    }
+
     /// A token for the stream, bound to what `wish` says besides.
     pub fn mint(&self, wish: &Value) -> Security {
         let mut wish = wish.clone();

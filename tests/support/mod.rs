@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod console;
+pub mod doors;
+pub mod follow;
+pub mod form;
 pub mod hls;
 pub mod https;
 pub mod origin;
@@ -15,4 +18,5 @@ pub mod publisher;
 pub mod raw;
 pub mod server;
 pub mod store;
+pub mod tape;
 pub mod viewer;

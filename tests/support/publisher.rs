@@ -39,16 +39,21 @@ pub struct Options {
     pub video_kbits: u32,
     /// Whether there is a picture.
     pub video: bool,
-    /// Whether there is a tone, 440 Hz, AAC in stereo at 48 kHz.
+    /// Whether there is a tone, 440 Hz, in AAC.
     pub audio: bool,
     /// Whether the picture (ffmpeg's) says when it was made; see [`CLOCK_BITS`].
     pub clock: bool,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// How many channels the tone has.
+    pub channels: u32,
     /// Ends by itself after that many seconds of media; goes on until stopped when `None`.
     pub seconds: Option<u32>,
 }
 
 impl Default for Options {
-    /// 640x360 at 30 frames per second, a keyframe a second, no B-frames, with sound, by ffmpeg.
+    /// 640x360 at 30 frames per second, a keyframe a second, no B-frames, with sound in stereo at 48 kHz,
+    /// by ffmpeg.
     fn default() -> Options {
         Options {
             tool: Tool::Ffmpeg,
@@ -61,6 +66,8 @@ impl Default for Options {
             video: true,
             audio: true,
             clock: false,
+            sample_rate: 48_000,
+            channels: 2,
             seconds: None,
         }
     }
@@ -164,7 +171,8 @@ fn ffmpeg(location: &str, options: &Options) -> Command {
         input(format!("testsrc2=size={width}x{height}:rate={fps}{clock}"));
     }
     if options.audio {
-        input("sine=frequency=440:sample_rate=48000".to_owned());
+        let rate = options.sample_rate;
+        input(format!("sine=frequency=440:sample_rate={rate}"));
     }
     if options.video {
         let interval = options.keyframe_interval.to_string();
@@ -193,7 +201,8 @@ fn ffmpeg(location: &str, options: &Options) -> Command {
         command.args(["-bf", &bframes, "-b_strategy", "0"]);
     }
     if options.audio {
-        command.args(["-c:a", "aac", "-b:a", "96k", "-ac", "2"]);
+        let channels = options.channels.to_string();
+        command.args(["-c:a", "aac", "-b:a", "96k", "-ac", &channels]);
     }
     if let Some(seconds) = options.seconds {
         command.args(["-t", &seconds.to_string()]);
@@ -245,13 +254,18 @@ fn gst_launch(location: &str, options: &Options) -> Command {
         );
     }
     if options.audio {
+        let Options {
+            sample_rate,
+            channels,
+            ..
+        } = options;
         // 1024 samples are one AAC frame.
-        let buffers = options
-            .seconds
-            .map_or(-1, |seconds| i64::from(seconds) * 48_000 / 1024);
+        let buffers = options.seconds.map_or(-1, |seconds| {
+            i64::from(seconds) * i64::from(*sample_rate) / 1024
+        });
         pipeline += &format!(
             " audiotestsrc is-live=true freq=440 samplesperbuffer=1024 num-buffers={buffers} \
-             ! audio/x-raw,rate=48000,channels=2 ! voaacenc bitrate=96000 ! aacparse ! queue ! mux."
+             ! audio/x-raw,rate={sample_rate},channels={channels} ! voaacenc bitrate=96000 ! aacparse ! queue ! mux."
         );
     }
     let mut command = Command::new("gst-launch-1.0");

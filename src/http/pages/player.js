@@ -32,6 +32,9 @@ let seen = 0;
 
 const playback = new Playback(video, source, { changed: show, metadata: showMetadata });
 
+// What scripts may call. A page that gets a fresh token before the last one expires plays on without a break:
+//   await h5live.updateSource({ security: { expires, tag, token, options } });
+// It rejects with an Error whose `code` is the server's (4901, 4903); what plays then goes on until its own expiry.
 window.h5live = Object.freeze({
   play: () => playback.play(),
   pause: () => playback.pause(),

@@ -1,9 +1,12 @@
 //! An RTMP origin in this process: publishers push to it, and no pull is needed.
 //!
 //! ```text
-//! publisher ─ RTMP (rml_rtmp) ─▶ session (who may publish what) ─▶ tags ─▶ media::Muxer ─▶ hub
+//! publisher ─ chunks ─▶ session (who may publish what) ─▶ tags ─▶ media::Muxer ─▶ hub
+//!                          │ commands                  └▶ script data ─▶ metadata
+//!                          └─▶ rml_rtmp
 //! ```
 
+mod chunks;
 mod listener;
 mod session;
 mod tags;

@@ -3,18 +3,35 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rml_rtmp::chunk_io::{ChunkSerializationError, ChunkSerializer};
+use rml_rtmp::messages::MessagePayload;
 use rml_rtmp::sessions::{
-    ServerSession, ServerSessionConfig, ServerSessionError, ServerSessionEvent,
-    ServerSessionResult, StreamMetadata,
+    ServerSession, ServerSessionConfig, ServerSessionError, ServerSessionEvent, ServerSessionResult,
 };
-use serde_json::json;
+use rml_rtmp::time::RtmpTimestamp;
 
 use super::Embedded;
-use super::tags::Tags;
+use super::chunks::{ChunkError, Chunks, Message};
+use super::tags::{TagError, Tags};
 use crate::hub::{PublishError, Publisher, Source};
+use crate::origin::amf::{self, AmfError};
+use crate::origin::script::Script;
 use crate::token::{Secret, StreamName};
 
-const HANDLER: &str = "onMetaData";
+/// Bytes of a command; the longest, `connect`, has some hundred.
+const LONGEST_COMMAND: usize = 16 * 1024;
+
+/// Message types (Adobe RTMP 1.0, 5.4 and 7.1). What AMF3 ones hold begins with AMF0.
+mod kind {
+    pub const USER_CONTROL: u8 = 4;
+    pub const WINDOW: u8 = 5;
+    pub const AUDIO: u8 = 8;
+    pub const VIDEO: u8 = 9;
+    pub const DATA_AMF3: u8 = 15;
+    pub const COMMAND_AMF3: u8 = 17;
+    pub const DATA: u8 = 18;
+    pub const COMMAND: u8 = 20;
+}
 
 /// Why a publisher is sent away. What it is told is only that it may not.
 #[derive(Debug, thiserror::Error)]
@@ -43,14 +60,40 @@ pub(super) enum Ended {
     /// What it sends can't be read.
     #[error("it does not speak RTMP as it should")]
     Protocol(#[from] ServerSessionError),
+    /// The same below.
+    #[error(transparent)]
+    Chunks(#[from] ChunkError),
+    /// A command that nobody should have to read.
+    #[error("it sends a command that is too long, or has too few values")]
+    Command,
+    /// The same within a command.
+    #[error("a command can't be read: {0}")]
+    Values(#[from] AmfError),
+    /// A command can't be handed on.
+    #[error("a command can't be written: {0}")]
+    Write(#[from] ChunkSerializationError),
 }
 
 /// A publisher's side of RTMP, after the handshake.
+///
+/// Commands are read here first and written again for `rml_rtmp`, which follows nested values as deep as
+/// they go, and falls over lists that are too short. Media and script data do not pass through it.
 pub(super) struct Session {
     origin: Embedded,
     peer: SocketAddr,
+    chunks: Chunks,
+    commands: ChunkSerializer,
     rtmp: ServerSession,
+    received: Received,
     publishing: Option<Publishing>,
+}
+
+/// How much has come, which a publisher may want to be told.
+#[derive(Default)]
+struct Received {
+    bytes: u32,
+    told: u32,
+    window: Option<u32>,
 }
 
 struct Publishing {
@@ -66,10 +109,16 @@ impl Session {
         let mut session = Self {
             origin,
             peer,
+            chunks: Chunks::default(),
+            commands: ChunkSerializer::new(),
             rtmp,
+            received: Received::default(),
             publishing: None,
         };
         session.settle(first, out)?;
+        let whole = LONGEST_COMMAND as u32;
+        let size = (session.commands).set_max_chunk_size(whole, RtmpTimestamp::new(0))?;
+        session.rtmp.handle_input(&size.bytes)?;
         Ok(session)
     }
 
@@ -80,7 +129,44 @@ impl Session {
 
     /// Takes what the publisher sent; what is to be written goes to `out`.
     pub fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Ended> {
-        let results = self.rtmp.handle_input(bytes)?;
+        self.received.take(bytes.len(), out);
+        for message in self.chunks.read(bytes)? {
+            match (message.kind, &mut self.publishing) {
+                (kind::COMMAND | kind::COMMAND_AMF3, _) => self.command(message, out)?,
+                (kind::USER_CONTROL, _) => self.hand_over(message, out)?,
+                (kind::WINDOW, _) => self.received.want(&message.data),
+                (kind::VIDEO, Some(publishing)) => {
+                    let taken = publishing.tags.video(message.time, &message.data);
+                    publishing.hand_on(taken);
+                }
+                (kind::AUDIO, Some(publishing)) => {
+                    let taken = publishing.tags.audio(message.time, &message.data);
+                    publishing.hand_on(taken);
+                }
+                (kind::DATA | kind::DATA_AMF3, Some(publishing)) => publishing.say(amf0(&message)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, message: Message, out: &mut Vec<u8>) -> Result<(), Ended> {
+        // A name, a transaction, and an object.
+        if message.data.len() > LONGEST_COMMAND || amf::values(amf0(&message))?.len() < 3 {
+            return Err(Ended::Command);
+        }
+        self.hand_over(message, out)
+    }
+
+    fn hand_over(&mut self, message: Message, out: &mut Vec<u8>) -> Result<(), Ended> {
+        let message = MessagePayload {
+            timestamp: RtmpTimestamp::new(message.time),
+            type_id: message.kind,
+            message_stream_id: message.stream,
+            data: message.data,
+        };
+        let packet = self.commands.serialize(&message, true, false)?;
+        let results = self.rtmp.handle_input(&packet.bytes)?;
         self.settle(results, out)
     }
 
@@ -118,30 +204,6 @@ impl Session {
                 self.refuse(request_id, "NetStream.Play.Failed", out)
             }
             ServerSessionEvent::PublishStreamFinished { .. } => Err(Ended::Finished),
-            ServerSessionEvent::StreamMetadataChanged { metadata, .. } => {
-                if let Some(publishing) = &mut self.publishing {
-                    publishing.describe(&metadata);
-                }
-                Ok(())
-            }
-            ServerSessionEvent::VideoDataReceived {
-                data, timestamp, ..
-            } => {
-                if let Some(publishing) = &mut self.publishing {
-                    let taken = publishing.tags.video(timestamp.value, &data);
-                    publishing.hand_on(taken);
-                }
-                Ok(())
-            }
-            ServerSessionEvent::AudioDataReceived {
-                data, timestamp, ..
-            } => {
-                if let Some(publishing) = &mut self.publishing {
-                    let taken = publishing.tags.audio(timestamp.value, &data);
-                    publishing.hand_on(taken);
-                }
-                Ok(())
-            }
             _ => Ok(()),
         }
     }
@@ -203,34 +265,17 @@ impl Session {
 }
 
 impl Publishing {
-    fn describe(&mut self, metadata: &StreamMetadata) {
-        let picture = metadata.video_codec_id.is_some() || metadata.video_width.is_some();
-        self.tags.announce(picture);
-        let values = json!({
-            "width": metadata.video_width,
-            "height": metadata.video_height,
-            "videocodecid": metadata.video_codec_id,
-            "framerate": metadata.video_frame_rate,
-            "videodatarate": metadata.video_bitrate_kbps,
-            "audiocodecid": metadata.audio_codec_id,
-            "audiodatarate": metadata.audio_bitrate_kbps,
-            "audiosamplerate": metadata.audio_sample_rate,
-            "audiochannels": metadata.audio_channels,
-            "stereo": metadata.audio_is_stereo,
-            "encoder": metadata.encoder,
-        });
-        let known: serde_json::Map<_, _> = values
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        let text = serde_json::Value::Object(known).to_string();
-        self.publisher.metadata(HANDLER, &text);
+    fn say(&mut self, data: &[u8]) {
+        let Some(script) = Script::read(data) else {
+            return;
+        };
+        if let Some(picture) = script.picture {
+            self.tags.announce(picture);
+        }
+        self.publisher.metadata(&script.handler, &script.message);
     }
 
-    fn hand_on(&mut self, taken: Result<(), super::tags::TagError>) {
+    fn hand_on(&mut self, taken: Result<(), TagError>) {
         if let Err(error) = taken
             && !std::mem::replace(&mut self.warned, true)
         {
@@ -246,5 +291,33 @@ impl Publishing {
 impl Drop for Publishing {
     fn drop(&mut self) {
         tracing::info!(source = %self.publisher.source(), "not published any more");
+    }
+}
+
+impl Received {
+    /// Counts, and tells the publisher when it is time to (5.4.3).
+    fn take(&mut self, bytes: usize, out: &mut Vec<u8>) {
+        self.bytes = self.bytes.wrapping_add(bytes as u32);
+        let untold = self.bytes.wrapping_sub(self.told);
+        if self.window.is_some_and(|window| untold >= window) {
+            self.told = self.bytes;
+            // A message of type 3 with a whole header, on a chunk stream that nothing else uses: so
+            // whatever `rml_rtmp` leaves out of its next header is still right.
+            out.extend([63, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0]);
+            out.extend(self.bytes.to_be_bytes());
+        }
+    }
+
+    fn want(&mut self, data: &[u8]) {
+        let window = data.first_chunk().map(|size| u32::from_be_bytes(*size));
+        self.window = window.filter(|window| *window > 0);
+    }
+}
+
+/// What a message holds, without the mark before what AMF3 ones hold.
+fn amf0(message: &Message) -> &[u8] {
+    match (message.kind, &message.data[..]) {
+        (kind::COMMAND_AMF3 | kind::DATA_AMF3, [0, rest @ ..]) => rest,
+        (_, data) => data,
     }
 }

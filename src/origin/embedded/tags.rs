@@ -43,6 +43,8 @@ pub enum TagError {
 #[derive(Debug)]
 pub struct Tags {
     muxer: Muxer,
+    /// A picture has been configured.
+    pictured: bool,
     video: Clock,
     audio: Clock,
 }
@@ -69,14 +71,15 @@ impl Tags {
     pub fn new() -> Self {
         Self {
             muxer: Muxer::new(true, true),
+            pictured: false,
             video: Clock::default(),
             audio: Clock::default(),
         }
     }
 
-    /// The publisher says whether there is a picture.
+    /// The publisher says whether there is a picture. What it sends counts more.
     pub fn announce(&mut self, picture: bool) {
-        self.muxer.expect_video(picture);
+        self.muxer.expect_video(picture || self.pictured);
     }
 
     /// Takes a video tag's data; `time` is its decode time in milliseconds.
@@ -89,7 +92,9 @@ impl Tags {
         match packet {
             0 => {
                 let config = configuration(data.slice(5..)).ok_or(TagError::Size)?;
-                Ok(self.muxer.set_video(config)?)
+                self.muxer.set_video(config)?;
+                self.pictured = true;
+                Ok(())
             }
             1 => {
                 let dts = self.video.nanos(time);
