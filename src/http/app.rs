@@ -17,6 +17,7 @@ use super::admit::{Door, Gate};
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::facts;
+use super::fetch;
 use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
@@ -279,7 +280,8 @@ impl App {
             | "/h5live/stream/stream.mp4"
             | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
             "/secure/verify" => verify::answer(self, peer, &request).await,
-            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/healthz" => fetch::wrong_method(request.method())
+                .unwrap_or_else(|| text(StatusCode::OK, "ok\n")),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
             path => match (fetched(path), pages::find(path)) {
                 (Some((door, below)), _) => self.fetch(door, below, peer, &request).await,
