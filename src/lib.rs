@@ -30,6 +30,8 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod issuer;
 #[cfg(feature = "server")]
+pub mod openapi;
+#[cfg(feature = "server")]
 pub mod records;
 #[cfg(feature = "server")]
 pub mod server;

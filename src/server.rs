@@ -7,6 +7,7 @@
 //! ```
 
 mod adapters;
+mod description;
 mod exposition;
 mod file_limit;
 mod metrics;
@@ -35,6 +36,7 @@ use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor
 use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
+use description::Description;
 use metrics::Metrics;
 use side_doors::SideDoors;
 
@@ -225,7 +227,11 @@ fn doors(
     let app = App::new(
         Arc::clone(hub),
         gate,
-        Some(Arc::new(IssuerApi { issuer, clock: now })),
+        Some(Arc::new(IssuerApi {
+            issuer,
+            clock: now,
+            description: Description::new(),
+        })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
         config.verify.clone(),

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &["token", "media", "hub"]),
     ("issuer", &["token", "records"]),
     ("records", &["token"]),
+    ("openapi", &["token", "http", "issuer"]),
 ];
 
 /// Modules that are pure as a whole; any other file is when the text at its head says "Pure".

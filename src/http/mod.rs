@@ -8,7 +8,7 @@ pub mod client_address;
 mod connection;
 mod conversation;
 pub mod facts;
-mod fetch;
+pub(crate) mod fetch;
 mod framing;
 pub mod h5live;
 pub mod hls;

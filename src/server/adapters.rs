@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
+use super::description::{self, Description};
 use crate::config::Networks;
 use crate::http::admit::{KeySource, Lookup, OriginChoice};
 use crate::http::app::{Answer, Api, ApiRequest, App};
@@ -70,10 +71,14 @@ impl Live for Players {
 pub(super) struct IssuerApi {
     pub issuer: Issuer,
     pub clock: fn() -> UnixSeconds,
+    pub description: Description,
 }
 
 impl Api for IssuerApi {
     fn answer(&self, request: ApiRequest) -> Answer<'_> {
+        if request.path == description::PATH {
+            return Box::pin(std::future::ready(self.description.answer(&request.method)));
+        }
         Box::pin(async move {
             let ApiRequest {
                 method,

@@ -36,6 +36,6 @@ pub use parameters::Parameters;
 pub use query::{Query, QueryError, Repeated};
 pub use secret::{Key, Kid, KidError, Secret, SecretError};
 pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
-pub use tag::{Tag, TagError};
+pub use tag::{LONGEST_TAG, Tag, TagError};
 pub use verify::{Grant, KeyLookup, OpenStream, OpenStreamError, OpenStreams, Presented};
 pub use withdrawal::{Selection, Withdrawal};
