@@ -223,6 +223,7 @@ fn doors(
             ..FanoutLimits::default()
         },
         on_expiry: config.on_expiry,
+        sessions: limits.sessions,
     };
     let app = App::new(
         Arc::clone(hub),

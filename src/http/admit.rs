@@ -92,6 +92,11 @@ pub enum Refusal {
     /// A limit is reached.
     #[error("the server is full; try again later")]
     Full,
+    /// The token or its tag has as many sessions as it may.
+    #[error(
+        "the token or its tag has as many sessions as limits.sessions-per-token or -tag allows"
+    )]
+    SessionLimit,
     /// The session was let in, and then ended by us.
     #[error("the session was ended: its permission is withdrawn or over; get a new token")]
     Ended(End),
@@ -108,8 +113,10 @@ impl Refusal {
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
             Self::Full => "full",
+            Self::SessionLimit => "session_limit",
             Self::Ended(End::Withdrawn) => "withdrawn",
             Self::Ended(End::Expired) => "expired_while_playing",
+            Self::Ended(End::Replaced) => "replaced",
         }
     }
 
@@ -121,10 +128,13 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin | Self::Untrusted | Self::Ended(End::Withdrawn) => 4901,
+            Self::PageOrigin | Self::Untrusted => 4901,
+            // Not one that players come again after: the two would replace each other for ever.
+            Self::Ended(End::Withdrawn | End::Replaced) => 4901,
             Self::Ended(End::Expired) => 4903,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
-            Self::NotLive | Self::Full => 4503,
+            // One of the others may end, or be found dead.
+            Self::NotLive | Self::Full | Self::SessionLimit => 4503,
         }
     }
 
@@ -141,6 +151,12 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self.close_code() {
             _ if *self == Self::Ended(End::Withdrawn) => "The permission to play was withdrawn.",
+            _ if *self == Self::Ended(End::Replaced) => {
+                "A newer session of the same token or tag took the place of this one."
+            }
+            _ if *self == Self::SessionLimit => {
+                "The token or its tag plays as often as it may; end another session first."
+            }
             4903 => "The token has expired, or a security parameter is missing.",
             4901 => "The token is not valid for this stream, address or page.",
             4900 => "The security service can't decide now; try again later.",

@@ -22,7 +22,7 @@ use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
-use super::leases::{Leases, OnExpiry};
+use super::leases::{Leases, OnExpiry, SessionLimits};
 use super::pages;
 use super::places::Places;
 use super::progressive::{self, Downloads};
@@ -71,6 +71,8 @@ pub struct Limits {
     pub fanout: FanoutLimits,
     /// What happens to viewers whose grant expires while they play.
     pub on_expiry: OnExpiry,
+    /// Sessions at once by one token and by one tag.
+    pub sessions: SessionLimits,
 }
 
 impl Default for Limits {
@@ -80,6 +82,7 @@ impl Default for Limits {
             message_bytes: 16 * 1024,
             fanout: FanoutLimits::default(),
             on_expiry: OnExpiry::default(),
+            sessions: SessionLimits::default(),
         }
     }
 }
@@ -95,6 +98,22 @@ async fn expire(app: Weak<App>) {
             Some(app) => app.hls.expire(Instant::now()),
             None => return,
         }
+    }
+}
+
+/// Who makes way for others is told one moment after the one before at the earliest, since each time all
+/// sessions are looked at.
+const REPLACE_EVERY: Duration = Duration::from_millis(50);
+
+/// Tells the sessions that were replaced, for as long as there are doors.
+async fn tell_replaced(app: Weak<App>, leases: Arc<Leases>) {
+    loop {
+        leases.replaced().await;
+        match app.upgrade() {
+            Some(app) => app.review(),
+            None => return,
+        }
+        tokio::time::sleep(REPLACE_EVERY).await;
     }
 }
 
@@ -159,7 +178,7 @@ impl App {
         let verifier = Arc::clone(&gate);
         let traffic = Arc::<Traffic>::default();
         let counts = Arc::clone(&traffic);
-        let leases = Arc::<Leases>::default();
+        let leases = Arc::new(Leases::new(limits.sessions));
         let marks = Arc::clone(&leases);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
@@ -194,6 +213,10 @@ impl App {
             verify,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
+        if limits.sessions != SessionLimits::default() {
+            let leases = Arc::clone(&app.leases);
+            tokio::spawn(tell_replaced(Arc::downgrade(&app), leases));
+        }
         if limits.on_expiry == OnExpiry::Close {
             tokio::spawn(close_expired(Arc::downgrade(&app)));
         }

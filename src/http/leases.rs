@@ -4,6 +4,7 @@
 //! door     mark ─▶ gate ─▶ grant ─▶ take ─▶ Lease, held for as long as the session plays
 //! API      withdraw ─▶ ends the leases that match, and those whose verdict is on its way
 //! clock    expire ───▶ ends the leases whose grant is over, where the operator wants that
+//! take     at a limit of sessions ─▶ ends the lease that has to make way, or refuses
 //! ```
 //!
 //! A lease that has ended says so to whoever looks ([`Lease::end`]) or waits ([`Lease::ended`]);
@@ -15,10 +16,15 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
 use crate::token::{Grant, UnixSeconds, Withdrawal};
+use counts::Counts;
+pub use counts::{OnSessionLimit, SessionLimits};
+
+mod counts;
 
 /// Withdrawals that are remembered for viewers whose verdict is on its way. Who misses more than
 /// these in that time is told to come again.
@@ -41,6 +47,17 @@ pub enum End {
     Withdrawn,
     /// [`OnExpiry::Close`].
     Expired,
+    /// A newer one took its place ([`SessionLimits`]).
+    Replaced,
+}
+
+/// Whether a session counts against the [`SessionLimits`].
+#[derive(Clone, Copy, Debug)]
+pub enum Counting<'a> {
+    /// It is sent media. With the player's `pid`, where it has one.
+    Media(Option<&'a str>),
+    /// It stands beside one that is.
+    Beside,
 }
 
 /// Sessions ended so far, by reason.
@@ -50,6 +67,8 @@ pub struct Counters {
     pub withdrawn: AtomicU64,
     /// By [`OnExpiry::Close`].
     pub expired: AtomicU64,
+    /// By a newer one.
+    pub replaced: AtomicU64,
 }
 
 /// A moment before a verdict: what is withdrawn after it counts against that verdict.
@@ -61,6 +80,8 @@ pub struct Mark(u64);
 pub struct Leases {
     table: Mutex<Table>,
     counters: Counters,
+    /// Some lease has been replaced.
+    replaced: Notify,
 }
 
 #[derive(Default)]
@@ -71,12 +92,27 @@ struct Table {
     recent: VecDeque<Withdrawal>,
     /// Withdrawals ever.
     withdrawals: u64,
+    counts: Counts,
 }
 
 struct Entry {
     grant: Grant,
     client: IpAddr,
+    /// `None`: it does not count.
+    counted: Option<Player>,
     state: Arc<State>,
+}
+
+/// A player's `pid` by its hash, as a pid may be long; `None`: nobody knows it again.
+type Player = Option<[u8; 32]>;
+
+impl Counting<'_> {
+    fn player(self) -> Option<Player> {
+        match self {
+            Self::Media(pid) => Some(pid.map(|pid| Sha256::digest(pid).into())),
+            Self::Beside => None,
+        }
+    }
 }
 
 struct State {
@@ -90,20 +126,36 @@ struct State {
 pub struct Lease(Arc<State>);
 
 impl Leases {
+    /// With these bounds.
+    pub fn new(limits: SessionLimits) -> Self {
+        let table = Table {
+            counts: Counts::new(limits),
+            ..Table::default()
+        };
+        Self {
+            table: Mutex::new(table),
+            ..Self::default()
+        }
+    }
+
     /// To be taken before the gate is asked.
     pub fn mark(&self) -> Mark {
         Mark(self.lock().withdrawals)
     }
 
-    /// Lets a session begin that was let in after `since`, unless its grant was withdrawn meanwhile.
+    /// Lets a session begin that was let in after `since`, unless its grant was withdrawn meanwhile or
+    /// has as many sessions as it may.
     pub fn take(
         self: &Arc<Self>,
         since: Mark,
         grant: &Grant,
         client: IpAddr,
+        counting: Counting<'_>,
     ) -> Result<Lease, Refusal> {
         let mut table = self.lock();
         table.check(since, grant, client)?;
+        let counted = counting.player();
+        let leaving = table.make_room(grant, client, counted, None)?;
         let id = table.next;
         table.next += 1;
         let state = Arc::new(State {
@@ -117,9 +169,12 @@ impl Leases {
             Entry {
                 grant: grant.clone(),
                 client,
+                counted,
                 state: Arc::clone(&state),
             },
         );
+        drop(table);
+        self.replace(leaving);
         Ok(Lease(state))
     }
 
@@ -150,6 +205,18 @@ impl Leases {
         }
         drop(table);
         self.end(ended, End::Expired, &self.counters.expired)
+    }
+
+    /// Waits until some lease was replaced. Its session still has to be told.
+    pub async fn replaced(&self) {
+        self.replaced.notified().await;
+    }
+
+    fn replace(&self, leaving: Vec<Entry>) {
+        if !leaving.is_empty() {
+            self.end(leaving, End::Replaced, &self.counters.replaced);
+            self.replaced.notify_one();
+        }
     }
 
     fn end(&self, ended: Vec<Entry>, end: End, counter: &AtomicU64) -> usize {
@@ -189,7 +256,33 @@ impl Table {
         }
     }
 
+    /// Takes out those who have to make way for a session by this grant.
+    fn make_room(
+        &mut self,
+        grant: &Grant,
+        client: IpAddr,
+        counted: Option<Player>,
+        renewed: Option<u64>,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let Some(player) = counted else {
+            return Ok(Vec::new());
+        };
+        let is_own = |id| {
+            let entry: Option<&Entry> = self.entries.get(&id);
+            player.is_some() && entry.is_some_and(|it| it.counted == counted && it.client == client)
+        };
+        let leaving = self.counts.make_room(grant, renewed, is_own);
+        let leaving = leaving.map_err(|counts::Full| Refusal::SessionLimit)?;
+        Ok(leaving
+            .into_iter()
+            .filter_map(|id| self.remove(id))
+            .collect())
+    }
+
     fn insert(&mut self, id: u64, entry: Entry) {
+        if entry.counted.is_some() {
+            self.counts.insert(id, &entry.grant);
+        }
         self.expiries
             .extend(entry.grant.expires().map(|at| (at, id)));
         self.entries.insert(id, entry);
@@ -197,6 +290,9 @@ impl Table {
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
+        if entry.counted.is_some() {
+            self.counts.remove(id, &entry.grant);
+        }
         if let Some(at) = entry.grant.expires() {
             self.expiries.remove(&(at, id));
         }
@@ -225,14 +321,18 @@ impl Lease {
     /// Goes on by another grant, which was given after `since`, unless either has ended.
     pub fn renew(&self, since: Mark, grant: &Grant) -> Result<(), Refusal> {
         let mut table = self.0.leases.lock();
-        let Some(client) = table.entries.get(&self.0.id).map(|entry| entry.client) else {
+        let entry = table.entries.get(&self.0.id);
+        let Some((client, counted)) = entry.map(|entry| (entry.client, entry.counted)) else {
             return Err(Refusal::Ended(self.end().unwrap_or(End::Withdrawn)));
         };
         table.check(since, grant, client)?;
+        let leaving = table.make_room(grant, client, counted, Some(self.0.id))?;
         if let Some(mut entry) = table.remove(self.0.id) {
             entry.grant = grant.clone();
             table.insert(self.0.id, entry);
         }
+        drop(table);
+        self.0.leases.replace(leaving);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::schemas::reference;
 
 const WEBSOCKET: &str = "\
 The H5Live interface: JSON messages, and fragmented MP4 as binary ones. A refusal is told after the upgrade, by the \
-close code: 4400 malformed, 4900 tokens can't be verified now, 4901 the token does not fit or was withdrawn, 4903 it \
+close code: 4400 malformed, 4900 tokens can't be verified now, 4901 the token does not fit or was withdrawn, or a newer session took the place of this one, 4903 it \
 has expired or a parameter is missing, 4500 and 4503 try again later. A stream that is not live yet is waited for.";
 
 const PLAYLIST: &str = "\

@@ -73,7 +73,8 @@ pub(super) fn of_doors() -> Map<String, Value> {
         })
     };
     let mut later = answer(
-        "Not now: the stream is not live (after some seconds of waiting for it), the server is full (4503), or tokens \
+        "Not now: the stream is not live (after some seconds of waiting for it), the server is full, or the \
+         token or its tag plays as often as it may (4503); or tokens \
          can't be verified (4900).",
         4503,
         "The stream is not live; try again later.",
@@ -91,8 +92,8 @@ pub(super) fn of_doors() -> Map<String, Value> {
         (
             "403",
             answer(
-                "Not with this token: it does not fit the stream, the address, the page or the other parameters, or was \
-                 withdrawn (4901); it has expired, or a parameter is missing (4903).",
+                "Not with this token: it does not fit the stream, the address, the page or the other parameters, was \
+                 withdrawn, or a newer session took its place (4901); it has expired, or a parameter is missing (4903).",
                 4901,
                 "The token is not valid for this stream, address or page.",
             ),

@@ -196,7 +196,7 @@ pub(super) fn all() -> Value {
                         "type": "integer",
                         "description": "The code that a WebSocket is closed with: 4400 the request is malformed, or \
                             names an origin that this server does not play from; 4900 tokens can't be verified now; \
-                            4901 the token does not fit, or was withdrawn; 4903 it has expired, or a parameter is missing; \
+                            4901 the token does not fit, was withdrawn, or a newer session took its place; 4903 it has expired, or a parameter is missing; \
                             4503 try again later.",
                         "enum": door_codes(),
                     },

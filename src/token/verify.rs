@@ -13,8 +13,8 @@ pub use open::{OpenStream, OpenStreamError, OpenStreams};
 
 use super::envelope::Envelope;
 use super::{
-    Claims, Denial, Facts, Key, Kid, Options, Parameters, Scope, StreamName, Tag, UnixSeconds,
-    message,
+    Claims, Denial, Facts, Key, Kid, Options, Parameters, Scope, StreamName, Tag, TokenId,
+    UnixSeconds, message,
 };
 
 /// A token that was read and not yet verified: it proves nothing.
@@ -128,8 +128,8 @@ impl Presented {
         Ok(Grant::new(
             self.stream.clone(),
             claims,
-            key.kid(),
-            key.revision(),
+            (key.kid(), key.revision()),
+            Some(TokenId::of(&self.envelope.mac)),
         ))
     }
 

@@ -21,6 +21,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
 use crate::http::facts::only;
+use crate::http::leases::Counting;
 use crate::http::viewer_key::ViewerKey;
 use crate::hub::websocket;
 use crate::token::{Facts, StreamName};
@@ -145,7 +146,13 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
         }
         // Only now, so that nobody without a token takes a place or learns that there is none.
         let place = app.places.take().ok_or(Refusal::Full)?;
-        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        // Beside an HLS session, most often.
+        let counting = match wanted.flags.metadata_only {
+            true => Counting::Beside,
+            false => Counting::Media(wanted.player.as_deref()),
+        };
+        let taken = app.leases.take(since, &admission.grant, facts.ip, counting);
+        let lease = taken?;
         Ok((admission, Some((place, lease))))
     });
     log(

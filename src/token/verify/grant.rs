@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::token::{Claims, Host, Kid, Orga, Scope, StreamName, Tag, UnixSeconds};
+use crate::token::{Claims, Host, Kid, Orga, Scope, StreamName, Tag, TokenId, UnixSeconds};
 
 /// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, or
 /// [`OpenStreams::grant`](super::OpenStreams::grant) where the operator wants no token; no other module could.
@@ -13,29 +13,35 @@ pub struct Grant {
     claims: Claims,
     kid: Kid,
     revision: u64,
-    open: bool,
+    token: Option<TokenId>,
 }
 
 impl Grant {
-    pub(super) fn new(stream: StreamName, claims: Claims, kid: Kid, revision: u64) -> Grant {
+    /// `token` is missing where none was needed.
+    pub(super) fn new(
+        stream: StreamName,
+        claims: Claims,
+        (kid, revision): (Kid, u64),
+        token: Option<TokenId>,
+    ) -> Grant {
         Grant {
             stream,
             claims,
             kid,
             revision,
-            open: false,
+            token,
         }
     }
 
-    pub(super) fn open(mut self) -> Grant {
-        self.open = true;
-        self
+    /// By what the same token is known again; `None` where there was none.
+    pub fn token_id(&self) -> Option<TokenId> {
+        self.token
     }
 
     /// Whether it was given without a token, for a stream that the operator declares open. Its key and
     /// revision then stand for nothing.
     pub fn is_open(&self) -> bool {
-        self.open
+        self.token.is_none()
     }
 
     /// The stream that was asked for, also where the token opens a whole organisation.
