@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use support::hls::{STREAM, Site};
 use support::process::wait_until;
 use support::raw::Raw;
-use support::server::{Security, program};
+use support::server::Security;
 use support::viewer::{Received, Viewer};
 
 /// The promise is well below a second; a busy machine gets more here.
@@ -200,27 +200,9 @@ fn a_tag_counts_within_its_organisation_whatever_the_token() {
     let (_one, _two) = (watch(&site, "2", &untagged), watch(&site, "3", &untagged));
 
     // Another organisation may call somebody the same.
-    let output = program()
-        .args(["account", "add", "--orga", "OTHER", "--config"])
-        .arg(site.server.directory().join("h5live.toml"))
-        .output()
-        .unwrap();
-    let output = String::from_utf8(output.stdout).unwrap();
-    let key = output
-        .lines()
-        .find_map(|line| line.strip_prefix("api-key: "));
+    let key = site.server.add_account("OTHER");
     let wish = json!({"orga": "OTHER", "tag": "bob"});
-    let (status, answer) = site
-        .server
-        .post_with_key("/secure/token", key.unwrap(), &wish);
-    assert_eq!(status, 200, "{answer}");
-    let security = &answer["h5live"]["security"];
-    let theirs = Security {
-        expires: String::new(),
-        tag: "bob".to_owned(),
-        token: security["token"].as_str().unwrap().to_owned(),
-        options: security["options"].to_string(),
-    };
+    let theirs = site.server.mint_with_key(&key, &wish);
     let url = site.url_of(WEBSOCKET, "OTHER-demo", "9", &theirs);
     let mut viewer = Viewer::connect(&url.replacen("http", "ws", 1));
     assert!(viewer.next().is("onServerInfo"));

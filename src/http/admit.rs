@@ -9,8 +9,8 @@ use hyper::StatusCode;
 use super::leases::End;
 use crate::hub::{OriginName, Source};
 use crate::token::{
-    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Parameters, Presented, Query,
-    Scope, StreamName, UnixSeconds,
+    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Orga, Parameters, Presented,
+    Query, Scope, StreamName, UnixSeconds,
 };
 
 /// A boxed future, so that key look-ups of any kind fit one interface.
@@ -24,8 +24,8 @@ pub trait KeySource: Send + Sync {
 
 /// Which configured origin a viewer's `url` selects; never an address to connect to.
 pub trait OriginChoice: Send + Sync {
-    /// `None`: no origin that the operator allows.
-    fn select(&self, url: Option<&str>) -> Option<OriginName>;
+    /// `None`: no origin that the operator allows for streams of this organisation.
+    fn select(&self, url: Option<&str>, orga: &Orga) -> Option<OriginName>;
 }
 
 /// What time it is.
@@ -287,7 +287,7 @@ impl Gate {
         let grant = self.grant(request, facts).await?;
         let origin = self
             .origins
-            .select(request.url.as_deref())
+            .select(request.url.as_deref(), &grant.stream().orga())
             .ok_or(Refusal::UnknownOrigin)?;
         let source = Source {
             origin,

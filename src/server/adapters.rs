@@ -12,7 +12,7 @@ use crate::hub::{Demand, OriginName, Source};
 use crate::issuer::{Issuer, Live};
 use crate::origin::{Origins, Supervisor};
 use crate::records::{Records, look_up};
-use crate::token::{Kid, Scope, UnixSeconds, Withdrawal};
+use crate::token::{Kid, Orga, Scope, UnixSeconds, Withdrawal};
 
 /// Keys are what the records hold.
 pub(super) struct RecordedKeys(pub Arc<dyn Records>);
@@ -37,15 +37,12 @@ impl Demand for Pulls {
     }
 }
 
-/// A viewer who names no origin means the only one.
+/// An origin that an organisation may not use is to it as one that is not there.
 pub(super) struct Selection(pub Origins);
 
 impl OriginChoice for Selection {
-    fn select(&self, url: Option<&str>) -> Option<OriginName> {
-        match url {
-            Some(url) => self.0.select(url),
-            None => self.0.only(),
-        }
+    fn select(&self, url: Option<&str>, orga: &Orga) -> Option<OriginName> {
+        self.0.choose(url, orga)
     }
 }
 
