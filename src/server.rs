@@ -127,7 +127,12 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         embedded: OriginName::new(config::EMBEDDED),
     }));
     let app = doors(config, &hub, Arc::clone(&records))?;
-    tokio::spawn(withdrawals::follow(records.changes(), Arc::downgrade(&app)));
+    let changes = records.changes();
+    tokio::spawn(withdrawals::follow(
+        Arc::clone(&records),
+        changes,
+        Arc::downgrade(&app),
+    ));
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");

@@ -10,7 +10,7 @@
 //! A lease that has ended says so to whoever looks ([`Lease::end`]) or waits ([`Lease::ended`]);
 //! nothing is looked for while media flows.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
-use crate::token::{Grant, UnixSeconds, Withdrawal};
+use crate::token::{Grant, Scope, UnixSeconds, Withdrawal};
 use counts::Counts;
 pub use counts::{OnSessionLimit, SessionLimits};
 
@@ -231,6 +231,14 @@ impl Leases {
     /// Sessions ended so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whose secrets they were granted by, those without any left out.
+    pub fn scopes(&self) -> HashSet<Scope> {
+        let table = self.lock();
+        let grants = table.entries.values().map(|entry| &entry.grant);
+        let by_token = grants.filter(|grant| !grant.is_open());
+        by_token.map(|grant| grant.scope().clone()).collect()
     }
 
     /// How many there are.

@@ -268,6 +268,16 @@ impl Server {
         self.process.kill();
     }
 
+    /// Stops it in its tracks: connections stay open and silent.
+    pub fn freeze(&mut self) {
+        self.process.freeze();
+    }
+
+    /// Lets it go on after [`Server::freeze`].
+    pub fn thaw(&mut self) {
+        self.process.thaw();
+    }
+
     /// One more of its environment, for the next [`Server::restart`].
     pub fn set_environment(&mut self, name: &str, value: &str) {
         let variable = (name.to_owned(), value.to_owned());
