@@ -66,6 +66,34 @@ fn a_revocation_here_ends_a_session_there_in_time() {
 }
 
 #[test]
+fn sessions_are_revoked_there_whatever_selects_them() {
+    let database = Database::new();
+    let (here, there) = (
+        Server::start(&options(&database)),
+        Server::start(&options(&database)),
+    );
+    here.register(LOST, "the secret of all of these");
+    let untouched = there.mint(&json!({"streamname": LOST, "tag": "another"}));
+    let mut untouched = watch(&there, LOST, &untouched);
+    let token = there.mint(&json!({"streamname": LOST, "tag": "a \"tag\""}));
+    for wish in [
+        json!({"tag": "a \"tag\""}),
+        json!({"tag": "a \"tag\"", "ip": "127.0.0.1", "streamname": LOST}),
+    ] {
+        let mut viewer = watch(&there, LOST, &token);
+        let asked = Instant::now();
+        let answer = here.post("/secure/revoke", &wish);
+        assert_eq!(
+            answer,
+            (200, json!({"sessions": 0, "secrets": 0})),
+            "{wish}"
+        );
+        told(&mut viewer, asked);
+    }
+    assert!(untouched.next_before(Instant::now()).is_none());
+}
+
+#[test]
 fn what_was_missed_while_the_database_was_lost_is_made_up_for() {
     let database = Database::new();
     let mut there = Server::start(&options(&database));

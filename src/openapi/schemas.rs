@@ -129,7 +129,7 @@ pub(super) fn all() -> Value {
             "properties": {
                 "sessions": {
                     "type": "integer", "minimum": 0,
-                    "description": "Sessions that were ended at this server. Those at others with the same records end too.",
+                    "description": "Sessions that were ended at this server. Those at others with the same records end too, and are not counted.",
                 },
                 "secrets": {"type": "integer", "minimum": 0, "description": "Secrets that were withdrawn."},
             },

@@ -15,7 +15,7 @@ use super::{
     ApiKeyHash, Change, Created, Future, MasterKey, NewAccount, OpenError, Records, RecordsError,
     Registered, unreadable,
 };
-use crate::token::{Key, Kid, Orga, Scope, UnixSeconds};
+use crate::token::{Key, Kid, Orga, Scope, Selection, UnixSeconds};
 
 /// Bounds of a store, and what its signing keys are sealed with.
 #[derive(Clone, Debug)]
@@ -329,6 +329,14 @@ impl<T: Tables> Records for Store<T> {
         now: UnixSeconds,
     ) -> Future<'a, Result<bool, RecordsError>> {
         Box::pin(self.within(self.take_away(scope, now)))
+    }
+
+    fn end_sessions<'a>(
+        &'a self,
+        selection: &'a Selection,
+    ) -> Future<'a, Result<(), RecordsError>> {
+        let change = Change::Sessions(selection.clone());
+        Box::pin(async move { self.within(self.tables.tell(&change)).await })
     }
 
     fn scopes_of<'a>(

@@ -42,6 +42,9 @@ pub trait Tables: Clone + Send + Sync + 'static {
         scope: &str,
     ) -> impl Future<Output = Result<Option<KeyRow>, RecordsError>> + Send;
 
+    /// Tells others of a change that is none of the tables'.
+    fn tell(&self, change: &Change) -> impl Future<Output = Result<(), RecordsError>> + Send;
+
     /// Makes the database forget the former content of rows that were replaced, as far as it can.
     fn forget_replaced(&self) -> impl Future<Output = Result<(), RecordsError>> + Send;
 

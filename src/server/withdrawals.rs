@@ -41,6 +41,15 @@ pub(super) async fn follow(
                     tracing::info!(sessions, "their secret was withdrawn");
                 }
             }
+            Ok(Change::Sessions(selection)) => {
+                let Some(app) = app.upgrade() else {
+                    break;
+                };
+                let sessions = app.withdraw(&Withdrawal::Sessions(selection));
+                if sessions > 0 {
+                    tracing::info!(sessions, "they were revoked at another server");
+                }
+            }
             Ok(Change::Missed) | Err(RecvError::Lagged(_)) => {
                 tracing::warn!(
                     "changes of the records may have been missed; the secrets of all sessions are looked up"
