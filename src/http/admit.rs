@@ -10,7 +10,7 @@ use super::leases::End;
 use crate::hub::{OriginName, Source};
 use crate::token::{
     Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Orga, Parameters, Presented,
-    Query, Scope, StreamName, UnixSeconds,
+    Query, Scope, StreamName, TokenId, UnixSeconds,
 };
 
 /// A boxed future, so that key look-ups of any kind fit one interface.
@@ -174,6 +174,8 @@ pub struct Admission {
     pub door: Door,
     /// The verifier's word.
     pub grant: Grant,
+    /// By what its token is known again; `None` where it needs none.
+    pub token: Option<TokenId>,
     /// The stream of the origin that was selected.
     pub source: Source,
 }
@@ -284,7 +286,7 @@ impl Gate {
         request: &ViewerRequest,
         facts: &Facts,
     ) -> Result<Admission, Refusal> {
-        let grant = self.grant(request, facts).await?;
+        let (grant, token) = self.verify(request, facts).await?;
         let origin = self
             .origins
             .select(request.url.as_deref(), &grant.stream().orga())
@@ -296,18 +298,28 @@ impl Gate {
         Ok(Admission {
             door: request.door,
             grant,
+            token,
             source,
         })
     }
 
     /// The verdict alone, where nothing is played from an origin.
     pub async fn grant(&self, request: &ViewerRequest, facts: &Facts) -> Result<Grant, Denial> {
+        self.verify(request, facts).await.map(|(grant, _)| grant)
+    }
+
+    async fn verify(
+        &self,
+        request: &ViewerRequest,
+        facts: &Facts,
+    ) -> Result<(Grant, Option<TokenId>), Denial> {
         match request.door {
-            Door::Open => self.open.grant(&request.stream),
+            Door::Open => Ok((self.open.grant(&request.stream)?, None)),
             Door::Gated => {
                 let presented = Presented::read(&request.parameters, &request.stream)?;
                 let key = self.keys.key(presented.scope(), presented.kid()).await;
-                presented.verify(key, facts, (self.clock)(), self.skew)
+                let grant = presented.verify(key, facts, (self.clock)(), self.skew)?;
+                Ok((grant, Some(presented.token_id())))
             }
         }
     }

@@ -47,7 +47,8 @@ pub async fn admit(
     let since = app.leases.mark();
     let outcome = app.gate.admit(wanted, &facts).await;
     let outcome = outcome.and_then(|admission| {
-        let taken = app.leases.take(since, &admission.grant, facts.ip, counting);
+        let grant = (&admission.grant, admission.token);
+        let taken = app.leases.take(since, grant, facts.ip, counting);
         let lease = taken?;
         Ok((admission, lease))
     });

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
-use crate::token::{Grant, Scope, UnixSeconds, Withdrawal};
+use crate::token::{Grant, Scope, TokenId, UnixSeconds, Withdrawal};
 use counts::Counts;
 pub use counts::{OnSessionLimit, SessionLimits};
 
@@ -99,17 +99,25 @@ struct Entry {
     grant: Grant,
     client: IpAddr,
     /// `None`: it does not count.
-    counted: Option<Player>,
+    counted: Option<Counted>,
     state: Arc<State>,
 }
 
-/// A player's `pid` by its hash, as a pid may be long; `None`: nobody knows it again.
-type Player = Option<[u8; 32]>;
+/// What a session counts by, beside its grant.
+#[derive(Clone, Copy)]
+struct Counted {
+    token: Option<TokenId>,
+    /// The player's `pid` by its hash, as a pid may be long; `None`: nobody knows it again.
+    player: Option<[u8; 32]>,
+}
 
 impl Counting<'_> {
-    fn player(self) -> Option<Player> {
+    fn counted(self, token: Option<TokenId>) -> Option<Counted> {
         match self {
-            Self::Media(pid) => Some(pid.map(|pid| Sha256::digest(pid).into())),
+            Self::Media(pid) => Some(Counted {
+                token,
+                player: pid.map(|pid| Sha256::digest(pid).into()),
+            }),
             Self::Beside => None,
         }
     }
@@ -148,13 +156,13 @@ impl Leases {
     pub fn take(
         self: &Arc<Self>,
         since: Mark,
-        grant: &Grant,
+        (grant, token): (&Grant, Option<TokenId>),
         client: IpAddr,
         counting: Counting<'_>,
     ) -> Result<Lease, Refusal> {
         let mut table = self.lock();
         table.check(since, grant, client)?;
-        let counted = counting.player();
+        let counted = counting.counted(token);
         let leaving = table.make_room(grant, client, counted, None)?;
         let id = table.next;
         table.next += 1;
@@ -269,17 +277,18 @@ impl Table {
         &mut self,
         grant: &Grant,
         client: IpAddr,
-        counted: Option<Player>,
+        counted: Option<Counted>,
         renewed: Option<u64>,
     ) -> Result<Vec<Entry>, Refusal> {
-        let Some(player) = counted else {
+        let Some(Counted { token, player }) = counted else {
             return Ok(Vec::new());
         };
         let is_own = |id| {
-            let entry: Option<&Entry> = self.entries.get(&id);
-            player.is_some() && entry.is_some_and(|it| it.counted == counted && it.client == client)
+            let entry = self.entries.get(&id).filter(|it| it.client == client);
+            let other = entry.and_then(|it| it.counted?.player);
+            other.is_some() && other == player
         };
-        let leaving = self.counts.make_room(grant, renewed, is_own);
+        let leaving = self.counts.make_room((grant, token), renewed, is_own);
         let leaving = leaving.map_err(|counts::Full| Refusal::SessionLimit)?;
         Ok(leaving
             .into_iter()
@@ -288,8 +297,8 @@ impl Table {
     }
 
     fn insert(&mut self, id: u64, entry: Entry) {
-        if entry.counted.is_some() {
-            self.counts.insert(id, &entry.grant);
+        if let Some(Counted { token, .. }) = entry.counted {
+            self.counts.insert(id, (&entry.grant, token));
         }
         self.expiries
             .extend(entry.grant.expires().map(|at| (at, id)));
@@ -298,8 +307,8 @@ impl Table {
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        if entry.counted.is_some() {
-            self.counts.remove(id, &entry.grant);
+        if let Some(Counted { token, .. }) = entry.counted {
+            self.counts.remove(id, (&entry.grant, token));
         }
         if let Some(at) = entry.grant.expires() {
             self.expiries.remove(&(at, id));
@@ -327,16 +336,22 @@ impl Lease {
     }
 
     /// Goes on by another grant, which was given after `since`, unless either has ended.
-    pub fn renew(&self, since: Mark, grant: &Grant) -> Result<(), Refusal> {
+    pub fn renew(
+        &self,
+        since: Mark,
+        (grant, token): (&Grant, Option<TokenId>),
+    ) -> Result<(), Refusal> {
         let mut table = self.0.leases.lock();
         let entry = table.entries.get(&self.0.id);
         let Some((client, counted)) = entry.map(|entry| (entry.client, entry.counted)) else {
             return Err(Refusal::Ended(self.end().unwrap_or(End::Withdrawn)));
         };
         table.check(since, grant, client)?;
+        let counted = counted.map(|counted| Counted { token, ..counted });
         let leaving = table.make_room(grant, client, counted, Some(self.0.id))?;
         if let Some(mut entry) = table.remove(self.0.id) {
             entry.grant = grant.clone();
+            entry.counted = counted;
             table.insert(self.0.id, entry);
         }
         drop(table);

@@ -92,6 +92,11 @@ impl Presented {
         self.envelope.kid
     }
 
+    /// By what the same token is known again. Not part of a [`Grant`]: most who verify need none.
+    pub fn token_id(&self) -> TokenId {
+        TokenId::of(&self.envelope.mac)
+    }
+
     /// Verifies what was presented against the connection's facts.
     ///
     /// Valid while `now` is before `expires` plus `skew_seconds`; at that second it has expired. A
@@ -128,8 +133,8 @@ impl Presented {
         Ok(Grant::new(
             self.stream.clone(),
             claims,
-            (key.kid(), key.revision()),
-            Some(TokenId::of(&self.envelope.mac)),
+            key.kid(),
+            key.revision(),
         ))
     }
 

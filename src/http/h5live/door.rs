@@ -151,7 +151,8 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
             true => Counting::Beside,
             false => Counting::Media(wanted.player.as_deref()),
         };
-        let taken = app.leases.take(since, &admission.grant, facts.ip, counting);
+        let grant = (&admission.grant, admission.token);
+        let taken = app.leases.take(since, grant, facts.ip, counting);
         let lease = taken?;
         Ok((admission, Some((place, lease))))
     });

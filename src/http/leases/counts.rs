@@ -60,12 +60,15 @@ impl Counts {
         }
     }
 
-    fn subjects(&self, grant: &Grant) -> impl Iterator<Item = (Subject, usize)> + use<> {
+    fn subjects(
+        &self,
+        (grant, token): (&Grant, Option<TokenId>),
+    ) -> impl Iterator<Item = (Subject, usize)> + use<> {
         let SessionLimits {
             per_token, per_tag, ..
         } = self.limits;
-        // Who needs no token has none.
-        let token = grant.token_id().filter(|_| per_token > 0);
+        // Who needs no token has none, and no tag either.
+        let token = token.filter(|_| per_token > 0);
         let tag = grant.tag().filter(|_| per_tag > 0);
         let tag = tag.map(|tag| Subject::Tag(grant.stream().orga(), tag.clone()));
         let token = token.map(|id| (Subject::Token(id), per_token));
@@ -76,7 +79,7 @@ impl Counts {
     /// where it goes on from another grant; `is_own` says which are the same player's.
     pub fn make_room(
         &self,
-        grant: &Grant,
+        grant: (&Grant, Option<TokenId>),
         renewed: Option<u64>,
         is_own: impl Fn(u64) -> bool,
     ) -> Result<Vec<u64>, Full> {
@@ -100,13 +103,13 @@ impl Counts {
         Ok(leave.into_iter().collect())
     }
 
-    pub fn insert(&mut self, id: u64, grant: &Grant) {
+    pub fn insert(&mut self, id: u64, grant: (&Grant, Option<TokenId>)) {
         for (subject, _) in self.subjects(grant) {
             self.sessions.entry(subject).or_default().insert(id);
         }
     }
 
-    pub fn remove(&mut self, id: u64, grant: &Grant) {
+    pub fn remove(&mut self, id: u64, grant: (&Grant, Option<TokenId>)) {
         for (subject, _) in self.subjects(grant) {
             if let Some(sessions) = self.sessions.get_mut(&subject) {
                 sessions.remove(&id);

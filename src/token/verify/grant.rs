@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::token::{Claims, Host, Kid, Orga, Scope, StreamName, Tag, TokenId, UnixSeconds};
+use crate::token::{Claims, Host, Kid, Orga, Scope, StreamName, Tag, UnixSeconds};
 
 /// Permission to play one stream. Only [`Presented::verify`](super::Presented::verify) makes one, or
 /// [`OpenStreams::grant`](super::OpenStreams::grant) where the operator wants no token; no other module could.
@@ -13,35 +13,29 @@ pub struct Grant {
     claims: Claims,
     kid: Kid,
     revision: u64,
-    token: Option<TokenId>,
+    open: bool,
 }
 
 impl Grant {
-    /// `token` is missing where none was needed.
-    pub(super) fn new(
-        stream: StreamName,
-        claims: Claims,
-        (kid, revision): (Kid, u64),
-        token: Option<TokenId>,
-    ) -> Grant {
+    pub(super) fn new(stream: StreamName, claims: Claims, kid: Kid, revision: u64) -> Grant {
         Grant {
             stream,
             claims,
             kid,
             revision,
-            token,
+            open: false,
         }
     }
 
-    /// By what the same token is known again; `None` where there was none.
-    pub fn token_id(&self) -> Option<TokenId> {
-        self.token
+    pub(super) fn open(mut self) -> Grant {
+        self.open = true;
+        self
     }
 
     /// Whether it was given without a token, for a stream that the operator declares open. Its key and
     /// revision then stand for nothing.
     pub fn is_open(&self) -> bool {
-        self.token.is_none()
+        self.open
     }
 
     /// The stream that was asked for, also where the token opens a whole organisation.

@@ -50,7 +50,7 @@ impl OpenStreams {
             return Err(Denial::NotOpen);
         }
         let claims = Claims::of(Scope::Stream(stream.clone()));
-        Ok(Grant::new(stream.clone(), claims, (Kid([0; 4]), 0), None))
+        Ok(Grant::new(stream.clone(), claims, Kid([0; 4]), 0).open())
     }
 }
 
