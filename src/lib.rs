@@ -32,6 +32,8 @@ pub mod console;
 #[cfg(feature = "server")]
 pub mod issuer;
 #[cfg(feature = "server")]
+pub mod openapi;
+#[cfg(feature = "server")]
 pub mod records;
 #[cfg(feature = "server")]
 pub mod server;

@@ -8,6 +8,7 @@
 
 mod adapters;
 mod console_door;
+mod description;
 mod exposition;
 mod file_limit;
 mod metrics;
@@ -37,6 +38,7 @@ use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
 use console_door::{ConsoleDoor, Over};
+use description::Description;
 use metrics::Metrics;
 use side_doors::SideDoors;
 
@@ -128,7 +130,12 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         embedded: OriginName::new(config::EMBEDDED),
     }));
     let app = doors(config, &hub, Arc::clone(&records))?;
-    tokio::spawn(withdrawals::follow(records.changes(), Arc::downgrade(&app)));
+    let changes = records.changes();
+    tokio::spawn(withdrawals::follow(
+        Arc::clone(&records),
+        changes,
+        Arc::downgrade(&app),
+    ));
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
@@ -229,11 +236,16 @@ fn doors(
             ..FanoutLimits::default()
         },
         on_expiry: config.on_expiry,
+        sessions: limits.sessions,
     };
     let app = App::new(
         Arc::clone(hub),
         gate,
-        Some(Arc::new(IssuerApi { issuer, clock: now })),
+        Some(Arc::new(IssuerApi {
+            issuer,
+            clock: now,
+            description: Description::new(),
+        })),
         Arc::new(config.trusted_proxies.clone()),
         hostname(),
         config.verify.clone(),

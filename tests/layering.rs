@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "console",
         &["token", "hub", "origin", "http", "issuer", "records"],
     ),
+    ("openapi", &["token", "http", "issuer"]),
 ];
 
 /// Modules that are pure as a whole; any other file is when the text at its head says "Pure".

@@ -12,7 +12,7 @@ use h5live::http::listener;
 use h5live::hub::fanout::Means;
 use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
-use h5live::token::{Key, KeyLookup, Kid, Scope};
+use h5live::token::{Key, KeyLookup, Kid, Orga, Scope};
 use serde_json::json;
 
 use super::child::{answer, orders};
@@ -36,7 +36,7 @@ impl KeySource for OneKey {
 struct OneOrigin;
 
 impl OriginChoice for OneOrigin {
-    fn select(&self, _: Option<&str>) -> Option<OriginName> {
+    fn select(&self, _: Option<&str>, _: &Orga) -> Option<OriginName> {
         Some(OriginName::new("bench"))
     }
 }

@@ -74,6 +74,13 @@ Then set server.master-key-file = \"h5live.master\", or H5LIVE_MASTER_KEY to wha
 are there are sealed when the server starts; without this master key nothing opens them again, so keep
 a copy in another place than the records'. `openssl rand -base64 32` makes one as well.")]
     MasterKey,
+    /// Print the OpenAPI 3.1 document of the server's HTTP interface
+    #[command(after_help = "\
+Example:
+  h5live-server openapi > openapi.json
+
+A running server has the same at GET /secure/openapi.json.")]
+    Openapi,
     /// Read a configuration, say what it comes to or what is wrong, and start nothing
     #[command(after_help = "\
 Example:
@@ -109,6 +116,7 @@ pub fn run() -> ExitCode {
         Command::Operator(command) => operator::run(&command, now()),
         Command::Mint(mint) => mint::mint(&mint, now()),
         Command::MasterKey => random().and_then(|key| print(&MasterKey::of_random(key).reveal())),
+        Command::Openapi => print(crate::openapi::text().trim_end()),
         Command::CheckConfig { file } => check_config(&file),
     };
     match outcome {

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::ConfigError;
+use super::origins::organisation;
 use super::section::Section;
 use crate::origin::{OriginConfig, table};
-use crate::token::{Key, Secret, StreamName};
+use crate::token::{Key, Orga, Secret, StreamName};
 
 /// What the hub and logs call it; no `[[origins]]` may.
 pub const NAME: &str = "embedded";
@@ -21,6 +22,8 @@ pub struct Embedded {
     pub application: String,
     /// `urls`: by which viewers name it, beside its own address.
     pub urls: Vec<String>,
+    /// `organisations`: whose streams may be played from it; empty, the default: everybody's.
+    pub organisations: Vec<Orga>,
     /// `[[origin.embedded.streams]]`: what may be published, and with which key.
     pub keys: HashMap<StreamName, Key>,
 }
@@ -34,6 +37,7 @@ impl PartialEq for Embedded {
         };
         (self.listen, &self.application, &self.urls)
             == (other.listen, &other.application, &other.urls)
+            && self.organisations == other.organisations
             && names(self) == names(other)
     }
 }
@@ -47,6 +51,7 @@ impl Embedded {
         }
         OriginConfig {
             aliases: self.urls.clone(),
+            organisations: self.organisations.clone(),
             ..OriginConfig::new(NAME, &format!("rtmp://{address}/{}", self.application))
         }
     }
@@ -70,6 +75,7 @@ pub(super) fn read(
             "this URL {problem}. Write scheme, host and application only: \"rtmp://ingest.example.com/live\"."
         )),
     })?;
+    let organisations = section.parsed_list("organisations", organisation)?;
     let mut keys = HashMap::new();
     for mut stream in section.sections("streams")? {
         let name = stream
@@ -93,6 +99,7 @@ pub(super) fn read(
         listen,
         application,
         urls,
+        organisations,
         keys,
     }))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::section::Section;
+use crate::http::leases::{OnSessionLimit, SessionLimits};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -24,6 +25,10 @@ pub struct Limits {
     pub max_http2_streams: u32,
     /// `http2-idle-timeout`: an HTTP/2 connection without a request for so long is closed. Default 60 s.
     pub http2_idle_timeout: Duration,
+    /// `sessions-per-token`, `sessions-per-tag` and `on-session-limit`: sessions at once at this server by
+    /// one token, and by tokens of one organisation with the same tag; 0, the default: no limit. One more
+    /// is told to try later (4503, `refuse-new`, the default), or ends the oldest (4901, `end-oldest`).
+    pub sessions: SessionLimits,
     /// `max-message-bytes`: one WebSocket message from a client. Default 16 KiB.
     pub max_message_bytes: usize,
     /// `max-lag-bytes`: a client that is further behind skips to the next keyframe. Default 2 MiB.
@@ -68,6 +73,7 @@ impl Default for Limits {
             max_header_bytes: 32 * KIB,
             max_http2_streams: 64,
             http2_idle_timeout: Duration::from_secs(60),
+            sessions: SessionLimits::default(),
             max_message_bytes: 16 * KIB,
             max_lag_bytes: 2 * MIB,
             stall_timeout: Duration::from_secs(10),
@@ -120,6 +126,13 @@ impl Limits {
                 instant,
                 hour,
             )?,
+            sessions: SessionLimits {
+                per_token: section.count("sessions-per-token", 0, 0, 1_000_000)?,
+                per_tag: section.count("sessions-per-tag", 0, 0, 1_000_000)?,
+                on_limit: section
+                    .parsed("on-session-limit", on_session_limit)?
+                    .unwrap_or_default(),
+            },
             max_message_bytes: section.count(
                 "max-message-bytes",
                 default.max_message_bytes,
@@ -193,5 +206,15 @@ impl Limits {
         };
         section.finish()?;
         Ok(limits)
+    }
+}
+
+fn on_session_limit(text: &str) -> Result<OnSessionLimit, String> {
+    match text {
+        "refuse-new" => Ok(OnSessionLimit::RefuseNew),
+        "end-oldest" => Ok(OnSessionLimit::EndOldest),
+        _ => Err(format!(
+            "\"{text}\" is not known. Write \"refuse-new\" or \"end-oldest\"."
+        )),
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 use super::ConfigError;
 use super::section::Section;
 use crate::origin::{OriginConfig, SourceElement, table};
+use crate::token::Orga;
 
 /// The pages of a `page-origins` list, serialised as in RFC 6454 section 6.2; none stands for all.
 pub(super) fn pages(entries: Vec<Option<String>>) -> Result<Vec<String>, String> {
@@ -57,6 +58,7 @@ pub(super) fn read(sections: Vec<Section>) -> Result<Vec<OriginConfig>, ConfigEr
             section.wrong("url", "is missing. Write e.g. \"rtmp://127.0.0.1/live\".")
         })?;
         let aliases = section.parsed_list("aliases", rtmp_url)?;
+        let organisations = section.parsed_list("organisations", organisation)?;
         let element = section
             .parsed("element", |text| match text {
                 "rtmpsrc" => Ok(SourceElement::RtmpSrc),
@@ -72,11 +74,17 @@ pub(super) fn read(sections: Vec<Section>) -> Result<Vec<OriginConfig>, ConfigEr
             name,
             url,
             aliases,
+            organisations,
             element,
             timeout,
         });
     }
     Ok(origins)
+}
+
+/// One entry of `organisations`.
+pub(super) fn organisation(text: &str) -> Result<Orga, String> {
+    Orga::parse(text).map_err(|error| format!("\"{text}\": {error}. Write e.g. \"ABCDE\"."))
 }
 
 fn rtmp_url(text: &str) -> Result<String, String> {

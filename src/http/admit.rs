@@ -9,8 +9,8 @@ use hyper::StatusCode;
 use super::leases::End;
 use crate::hub::{OriginName, Source};
 use crate::token::{
-    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Parameters, Presented, Query,
-    Scope, StreamName, UnixSeconds,
+    Denial, DenialKind, Facts, Grant, KeyLookup, Kid, OpenStreams, Orga, Parameters, Presented,
+    Query, Scope, StreamName, TokenId, UnixSeconds,
 };
 
 /// A boxed future, so that key look-ups of any kind fit one interface.
@@ -24,8 +24,8 @@ pub trait KeySource: Send + Sync {
 
 /// Which configured origin a viewer's `url` selects; never an address to connect to.
 pub trait OriginChoice: Send + Sync {
-    /// `None`: no origin that the operator allows.
-    fn select(&self, url: Option<&str>) -> Option<OriginName>;
+    /// `None`: no origin that the operator allows for streams of this organisation.
+    fn select(&self, url: Option<&str>, orga: &Orga) -> Option<OriginName>;
 }
 
 /// What time it is.
@@ -92,6 +92,11 @@ pub enum Refusal {
     /// A limit is reached.
     #[error("the server is full; try again later")]
     Full,
+    /// The token or its tag has as many sessions as it may.
+    #[error(
+        "the token or its tag has as many sessions as limits.sessions-per-token or -tag allows"
+    )]
+    SessionLimit,
     /// The session was let in, and then ended by us.
     #[error("the session was ended: its permission is withdrawn or over; get a new token")]
     Ended(End),
@@ -108,8 +113,10 @@ impl Refusal {
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
             Self::Full => "full",
+            Self::SessionLimit => "session_limit",
             Self::Ended(End::Withdrawn) => "withdrawn",
             Self::Ended(End::Expired) => "expired_while_playing",
+            Self::Ended(End::Replaced) => "replaced",
         }
     }
 
@@ -121,10 +128,13 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin | Self::Untrusted | Self::Ended(End::Withdrawn) => 4901,
+            Self::PageOrigin | Self::Untrusted => 4901,
+            // Not one that players come again after: the two would replace each other for ever.
+            Self::Ended(End::Withdrawn | End::Replaced) => 4901,
             Self::Ended(End::Expired) => 4903,
             Self::BadRequest(_) | Self::UnknownOrigin => 4400,
-            Self::NotLive | Self::Full => 4503,
+            // One of the others may end, or be found dead.
+            Self::NotLive | Self::Full | Self::SessionLimit => 4503,
         }
     }
 
@@ -141,6 +151,12 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self.close_code() {
             _ if *self == Self::Ended(End::Withdrawn) => "The permission to play was withdrawn.",
+            _ if *self == Self::Ended(End::Replaced) => {
+                "A newer session of the same token or tag took the place of this one."
+            }
+            _ if *self == Self::SessionLimit => {
+                "The token or its tag plays as often as it may; end another session first."
+            }
             4903 => "The token has expired, or a security parameter is missing.",
             4901 => "The token is not valid for this stream, address or page.",
             4900 => "The security service can't decide now; try again later.",
@@ -158,6 +174,8 @@ pub struct Admission {
     pub door: Door,
     /// The verifier's word.
     pub grant: Grant,
+    /// By what its token is known again; `None` where it needs none.
+    pub token: Option<TokenId>,
     /// The stream of the origin that was selected.
     pub source: Source,
 }
@@ -268,10 +286,10 @@ impl Gate {
         request: &ViewerRequest,
         facts: &Facts,
     ) -> Result<Admission, Refusal> {
-        let grant = self.grant(request, facts).await?;
+        let (grant, token) = self.verify(request, facts).await?;
         let origin = self
             .origins
-            .select(request.url.as_deref())
+            .select(request.url.as_deref(), &grant.stream().orga())
             .ok_or(Refusal::UnknownOrigin)?;
         let source = Source {
             origin,
@@ -280,18 +298,28 @@ impl Gate {
         Ok(Admission {
             door: request.door,
             grant,
+            token,
             source,
         })
     }
 
     /// The verdict alone, where nothing is played from an origin.
     pub async fn grant(&self, request: &ViewerRequest, facts: &Facts) -> Result<Grant, Denial> {
+        self.verify(request, facts).await.map(|(grant, _)| grant)
+    }
+
+    async fn verify(
+        &self,
+        request: &ViewerRequest,
+        facts: &Facts,
+    ) -> Result<(Grant, Option<TokenId>), Denial> {
         match request.door {
-            Door::Open => self.open.grant(&request.stream),
+            Door::Open => Ok((self.open.grant(&request.stream)?, None)),
             Door::Gated => {
                 let presented = Presented::read(&request.parameters, &request.stream)?;
                 let key = self.keys.key(presented.scope(), presented.kid()).await;
-                presented.verify(key, facts, (self.clock)(), self.skew)
+                let grant = presented.verify(key, facts, (self.clock)(), self.skew)?;
+                Ok((grant, Some(presented.token_id())))
             }
         }
     }

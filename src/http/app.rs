@@ -18,11 +18,12 @@ use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::denials::{self, Denials};
 use super::facts;
+use super::fetch;
 use super::framing;
 use super::h5live::door;
 use super::h5live::session::{self, Session};
 use super::hls::{self, Approvals, Sessions};
-use super::leases::{Leases, OnExpiry};
+use super::leases::{Leases, OnExpiry, SessionLimits};
 use super::pages;
 use super::places::Places;
 use super::progressive::{self, Downloads};
@@ -72,6 +73,8 @@ pub struct Limits {
     pub fanout: FanoutLimits,
     /// What happens to viewers whose grant expires while they play.
     pub on_expiry: OnExpiry,
+    /// Sessions at once by one token and by one tag.
+    pub sessions: SessionLimits,
 }
 
 impl Default for Limits {
@@ -81,6 +84,7 @@ impl Default for Limits {
             message_bytes: 16 * 1024,
             fanout: FanoutLimits::default(),
             on_expiry: OnExpiry::default(),
+            sessions: SessionLimits::default(),
         }
     }
 }
@@ -96,6 +100,22 @@ async fn expire(app: Weak<App>) {
             Some(app) => app.hls.expire(Instant::now()),
             None => return,
         }
+    }
+}
+
+/// Who makes way for others is told one moment after the one before at the earliest, since each time all
+/// sessions are looked at.
+const REPLACE_EVERY: Duration = Duration::from_millis(50);
+
+/// Tells the sessions that were replaced, for as long as there are doors.
+async fn tell_replaced(app: Weak<App>, leases: Arc<Leases>) {
+    loop {
+        leases.replaced().await;
+        match app.upgrade() {
+            Some(app) => app.review(),
+            None => return,
+        }
+        tokio::time::sleep(REPLACE_EVERY).await;
     }
 }
 
@@ -164,7 +184,7 @@ impl App {
         let counts = Arc::clone(&traffic);
         let denials = Arc::<Denials>::default();
         let denied = Arc::clone(&denials);
-        let leases = Arc::<Leases>::default();
+        let leases = Arc::new(Leases::new(limits.sessions));
         let marks = Arc::clone(&leases);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
@@ -202,6 +222,10 @@ impl App {
             verify,
         });
         tokio::spawn(expire(Arc::downgrade(&app)));
+        if limits.sessions != SessionLimits::default() {
+            let leases = Arc::clone(&app.leases);
+            tokio::spawn(tell_replaced(Arc::downgrade(&app), leases));
+        }
         if limits.on_expiry == OnExpiry::Close {
             tokio::spawn(close_expired(Arc::downgrade(&app)));
         }
@@ -306,7 +330,8 @@ impl App {
             | "/h5live/stream.mp4" => door::open(self, Door::Open, peer, request).await,
             "/secure/verify" => verify::answer(self, peer, &request).await,
             path if path.starts_with(verify::BELOW) => verify::answer(self, peer, &request).await,
-            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/healthz" => fetch::wrong_method(request.method())
+                .unwrap_or_else(|| text(StatusCode::OK, "ok\n")),
             path if path.starts_with("/secure/") => self.api(peer, request).await,
             path => match (fetched(path), pages::find(path)) {
                 (Some((door, below)), _) => self.fetch(door, below, peer, &request).await,

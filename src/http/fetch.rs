@@ -13,7 +13,7 @@ use super::app::App;
 use super::body::{Body, text};
 use super::facts::names_page;
 use super::h5live::door::log;
-use super::leases::Lease;
+use super::leases::{Counting, Lease};
 use super::viewer_key::ViewerKey;
 use crate::token::Facts;
 
@@ -34,6 +34,7 @@ pub async fn admit(
     wanted: &ViewerRequest,
     mut facts: Facts,
     headers: &HeaderMap,
+    counting: Counting<'_>,
 ) -> Result<Fetcher, Refusal> {
     let approved = if names_page(headers) {
         None
@@ -46,7 +47,9 @@ pub async fn admit(
     let since = app.leases.mark();
     let outcome = app.gate.admit(wanted, &facts).await;
     let outcome = outcome.and_then(|admission| {
-        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        let grant = (&admission.grant, admission.token);
+        let taken = app.leases.take(since, grant, facts.ip, counting);
+        let lease = taken?;
         Ok((admission, lease))
     });
     log(

@@ -4,25 +4,30 @@
 //! door     mark ─▶ gate ─▶ grant ─▶ take ─▶ Lease, held for as long as the session plays
 //! API      withdraw ─▶ ends the leases that match, and those whose verdict is on its way
 //! clock    expire ───▶ ends the leases whose grant is over, where the operator wants that
+//! take     at a limit of sessions ─▶ ends the lease that has to make way, or refuses
 //! ```
 //!
 //! A lease that has ended says so to whoever looks ([`Lease::end`]) or waits ([`Lease::ended`]);
 //! nothing is looked for while media flows.
 
+mod counts;
 mod listing;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
 use super::way::Way;
-use crate::token::{Grant, UnixSeconds, Withdrawal};
+use crate::token::{Grant, Scope, TokenId, UnixSeconds, Withdrawal};
+use counts::Counts;
+pub use counts::{OnSessionLimit, SessionLimits};
 pub use listing::{Listed, Listing};
 
 /// Withdrawals that are remembered for viewers whose verdict is on its way. Who misses more than
@@ -46,6 +51,17 @@ pub enum End {
     Withdrawn,
     /// [`OnExpiry::Close`].
     Expired,
+    /// A newer one took its place ([`SessionLimits`]).
+    Replaced,
+}
+
+/// Whether a session counts against the [`SessionLimits`].
+#[derive(Clone, Copy, Debug)]
+pub enum Counting<'a> {
+    /// It is sent media. With the player's `pid`, where it has one.
+    Media(Option<&'a str>),
+    /// It stands beside one that is.
+    Beside,
 }
 
 /// Sessions ended so far, by reason.
@@ -55,6 +71,8 @@ pub struct Counters {
     pub withdrawn: AtomicU64,
     /// By [`OnExpiry::Close`].
     pub expired: AtomicU64,
+    /// By a newer one.
+    pub replaced: AtomicU64,
 }
 
 /// A moment before a verdict: what is withdrawn after it counts against that verdict.
@@ -66,6 +84,8 @@ pub struct Mark(u64);
 pub struct Leases {
     table: Mutex<Table>,
     counters: Counters,
+    /// Some lease has been replaced.
+    replaced: Notify,
 }
 
 #[derive(Default)]
@@ -76,12 +96,35 @@ struct Table {
     recent: VecDeque<Withdrawal>,
     /// Withdrawals ever.
     withdrawals: u64,
+    counts: Counts,
 }
 
 struct Entry {
     grant: Grant,
     client: IpAddr,
+    /// `None`: it does not count.
+    counted: Option<Counted>,
     state: Arc<State>,
+}
+
+/// What a session counts by, beside its grant.
+#[derive(Clone, Copy)]
+struct Counted {
+    token: Option<TokenId>,
+    /// The player's `pid` by its hash, as a pid may be long; `None`: nobody knows it again.
+    player: Option<[u8; 32]>,
+}
+
+impl Counting<'_> {
+    fn counted(self, token: Option<TokenId>) -> Option<Counted> {
+        match self {
+            Self::Media(pid) => Some(Counted {
+                token,
+                player: pid.map(|pid| Sha256::digest(pid).into()),
+            }),
+            Self::Beside => None,
+        }
+    }
 }
 
 struct State {
@@ -97,20 +140,36 @@ struct State {
 pub struct Lease(Arc<State>);
 
 impl Leases {
+    /// With these bounds.
+    pub fn new(limits: SessionLimits) -> Self {
+        let table = Table {
+            counts: Counts::new(limits),
+            ..Table::default()
+        };
+        Self {
+            table: Mutex::new(table),
+            ..Self::default()
+        }
+    }
+
     /// To be taken before the gate is asked.
     pub fn mark(&self) -> Mark {
         Mark(self.lock().withdrawals)
     }
 
-    /// Lets a session begin that was let in after `since`, unless its grant was withdrawn meanwhile.
+    /// Lets a session begin that was let in after `since`, unless its grant was withdrawn meanwhile or
+    /// has as many sessions as it may.
     pub fn take(
         self: &Arc<Self>,
         since: Mark,
-        grant: &Grant,
+        (grant, token): (&Grant, Option<TokenId>),
         client: IpAddr,
+        counting: Counting<'_>,
     ) -> Result<Lease, Refusal> {
         let mut table = self.lock();
         table.check(since, grant, client)?;
+        let counted = counting.counted(token);
+        let leaving = table.make_room(grant, client, counted, None)?;
         let id = table.next;
         table.next += 1;
         let state = Arc::new(State {
@@ -126,9 +185,12 @@ impl Leases {
             Entry {
                 grant: grant.clone(),
                 client,
+                counted,
                 state: Arc::clone(&state),
             },
         );
+        drop(table);
+        self.replace(leaving);
         Ok(Lease(state))
     }
 
@@ -161,6 +223,18 @@ impl Leases {
         self.end(ended, End::Expired, &self.counters.expired)
     }
 
+    /// Waits until some lease was replaced. Its session still has to be told.
+    pub async fn replaced(&self) {
+        self.replaced.notified().await;
+    }
+
+    fn replace(&self, leaving: Vec<Entry>) {
+        if !leaving.is_empty() {
+            self.end(leaving, End::Replaced, &self.counters.replaced);
+            self.replaced.notify_one();
+        }
+    }
+
     fn end(&self, ended: Vec<Entry>, end: End, counter: &AtomicU64) -> usize {
         for entry in &ended {
             let _ = entry.state.end.set(end);
@@ -173,6 +247,14 @@ impl Leases {
     /// Sessions ended so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whose secrets they were granted by, those without any left out.
+    pub fn scopes(&self) -> HashSet<Scope> {
+        let table = self.lock();
+        let grants = table.entries.values().map(|entry| &entry.grant);
+        let by_token = grants.filter(|grant| !grant.is_open());
+        by_token.map(|grant| grant.scope().clone()).collect()
     }
 
     /// How many there are.
@@ -198,7 +280,34 @@ impl Table {
         }
     }
 
+    /// Takes out those who have to make way for a session by this grant.
+    fn make_room(
+        &mut self,
+        grant: &Grant,
+        client: IpAddr,
+        counted: Option<Counted>,
+        renewed: Option<u64>,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let Some(Counted { token, player }) = counted else {
+            return Ok(Vec::new());
+        };
+        let is_own = |id| {
+            let entry = self.entries.get(&id).filter(|it| it.client == client);
+            let other = entry.and_then(|it| it.counted?.player);
+            other.is_some() && other == player
+        };
+        let leaving = self.counts.make_room((grant, token), renewed, is_own);
+        let leaving = leaving.map_err(|counts::Full| Refusal::SessionLimit)?;
+        Ok(leaving
+            .into_iter()
+            .filter_map(|id| self.remove(id))
+            .collect())
+    }
+
     fn insert(&mut self, id: u64, entry: Entry) {
+        if let Some(Counted { token, .. }) = entry.counted {
+            self.counts.insert(id, (&entry.grant, token));
+        }
         self.expiries
             .extend(entry.grant.expires().map(|at| (at, id)));
         self.entries.insert(id, entry);
@@ -206,6 +315,9 @@ impl Table {
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
+        if let Some(Counted { token, .. }) = entry.counted {
+            self.counts.remove(id, (&entry.grant, token));
+        }
         if let Some(at) = entry.grant.expires() {
             self.expiries.remove(&(at, id));
         }
@@ -232,16 +344,26 @@ impl Lease {
     }
 
     /// Goes on by another grant, which was given after `since`, unless either has ended.
-    pub fn renew(&self, since: Mark, grant: &Grant) -> Result<(), Refusal> {
+    pub fn renew(
+        &self,
+        since: Mark,
+        (grant, token): (&Grant, Option<TokenId>),
+    ) -> Result<(), Refusal> {
         let mut table = self.0.leases.lock();
-        let Some(client) = table.entries.get(&self.0.id).map(|entry| entry.client) else {
+        let entry = table.entries.get(&self.0.id);
+        let Some((client, counted)) = entry.map(|entry| (entry.client, entry.counted)) else {
             return Err(Refusal::Ended(self.end().unwrap_or(End::Withdrawn)));
         };
         table.check(since, grant, client)?;
+        let counted = counted.map(|counted| Counted { token, ..counted });
+        let leaving = table.make_room(grant, client, counted, Some(self.0.id))?;
         if let Some(mut entry) = table.remove(self.0.id) {
             entry.grant = grant.clone();
+            entry.counted = counted;
             table.insert(self.0.id, entry);
         }
+        drop(table);
+        self.0.leases.replace(leaving);
         Ok(())
     }
 }

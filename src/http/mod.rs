@@ -9,7 +9,7 @@ mod connection;
 mod conversation;
 pub mod denials;
 pub mod facts;
-mod fetch;
+pub(crate) mod fetch;
 mod framing;
 pub mod h5live;
 pub mod hls;

@@ -22,6 +22,7 @@ use super::app::App;
 use super::body::{Body, Live};
 use super::facts::only;
 use super::fetch::{self, Fetcher, refuse, share, wrong_method};
+use super::leases::Counting;
 use super::listener::Handshake;
 use super::places::Place;
 use super::way::Way;
@@ -85,11 +86,16 @@ async fn enter<B>(
     app.gate.page_of_fetch(only(headers, &ORIGIN))?;
     let wanted = ViewerRequest::read(door, request.uri().query().unwrap_or_default())?;
     let facts = app.facts(peer, headers);
+    let head = *request.method() == Method::HEAD;
+    let counting = match head {
+        true => Counting::Beside,
+        false => Counting::Media(wanted.player.as_deref()),
+    };
     let Fetcher {
         admission, lease, ..
-    } = fetch::admit(app, &wanted, facts, headers).await?;
+    } = fetch::admit(app, &wanted, facts, headers, counting).await?;
     lease.is_by(Way::Progressive);
-    if *request.method() == Method::HEAD {
+    if head {
         return Ok(Body::default());
     }
     let place = app.places.take().ok_or(Refusal::Full)?;

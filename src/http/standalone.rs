@@ -16,7 +16,9 @@ use super::client_address::Nobody;
 use super::listener::{self, Front, Limits};
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
-use crate::token::{Key, KeyLookup, Kid, OpenStreams, Scope, StreamName, UnixSeconds, Withdrawal};
+use crate::token::{
+    Key, KeyLookup, Kid, OpenStreams, Orga, Scope, StreamName, UnixSeconds, Withdrawal,
+};
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -268,7 +270,7 @@ impl KeySource for Keys {
 struct This;
 
 impl OriginChoice for This {
-    fn select(&self, _: Option<&str>) -> Option<OriginName> {
+    fn select(&self, _: Option<&str>, _: &Orga) -> Option<OriginName> {
         Some(this())
     }
 }

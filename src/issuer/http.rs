@@ -14,7 +14,7 @@ use super::{ApiError, Issuer, Operation};
 use crate::token::UnixSeconds;
 
 /// Where the seed puts the API key.
-const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
+pub const API_KEY: HeaderName = HeaderName::from_static("x-bintu-apikey");
 
 impl Issuer {
     /// Answers a request to `/secure/…`. `path` is the request's path as it was sent, `peer` the
@@ -102,8 +102,9 @@ fn is_json(content_type: &str) -> bool {
         )
 }
 
+/// What a refusal is answered with.
 #[derive(Serialize)]
-struct ErrorBody<'a> {
+pub struct ErrorBody<'a> {
     error: ErrorFields<'a>,
 }
 
@@ -115,14 +116,20 @@ struct ErrorFields<'a> {
     field: Option<&'a str>,
 }
 
+impl<'a> From<&'a ApiError> for ErrorBody<'a> {
+    fn from(error: &'a ApiError) -> Self {
+        let error = ErrorFields {
+            code: error.code(),
+            message: error.to_string(),
+            field: error.field(),
+        };
+        Self { error }
+    }
+}
+
 fn refusal(error: &ApiError) -> Response<Bytes> {
-    let fields = ErrorFields {
-        code: error.code(),
-        message: error.to_string(),
-        field: error.field(),
-    };
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond(status, &ErrorBody { error: fields });
+    let mut response = respond(status, &ErrorBody::from(error));
     let headers = response.headers_mut();
     match error {
         ApiError::Method { allow } => {

@@ -18,6 +18,7 @@
 //!
 //! `Issuer` knows requests as bytes and answers as values; `http.rs` alone knows HTTP.
 
+mod catalogue;
 mod error;
 pub mod expires;
 mod failures;
@@ -34,6 +35,7 @@ use serde::Serialize;
 
 pub use error::ApiError;
 pub use failures::{FailureLimits, Failures, Subject};
+pub use http::{API_KEY, ErrorBody};
 
 use crate::records::{ApiKeyHash, Records};
 use crate::token::{Minted, Orga, Scope, StreamName, UnixSeconds, Withdrawal, mint};

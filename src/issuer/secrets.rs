@@ -60,7 +60,9 @@ impl Issuer {
                 secrets += 1;
             }
         }
-        sessions += self.live.withdraw(&Withdrawal::Sessions(selection));
+        sessions += (self.live).withdraw(&Withdrawal::Sessions(selection.clone()));
+        // Last, so that what is ours has ended also where the others can't be told.
+        self.records.end_sessions(&selection).await?;
         tracing::info!(%orga, sessions, secrets, "sessions are revoked");
         Ok(Answer::Revoked { sessions, secrets })
     }

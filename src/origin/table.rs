@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! viewer's url   ─ Address::parse ─▶ compared with the operator's urls and aliases ─▶ OriginName
+//! no url         ─ the first origin that the stream's organisation may use ─────────▶ OriginName
 //! OriginName, StreamName ─▶ Location, of the operator's url and the name alone
 //! ```
 //!
@@ -16,7 +17,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::hub::OriginName;
-use crate::token::StreamName;
+use crate::token::{Orga, StreamName};
 
 /// RTMP's port, where a URL names none.
 const RTMP_PORT: u16 = 1935;
@@ -48,6 +49,8 @@ pub struct OriginConfig {
     pub url: String,
     /// Other URLs by which viewers may name it. Never dialled.
     pub aliases: Vec<String>,
+    /// The organisations whose streams may be played from it; empty: all.
+    pub organisations: Vec<Orga>,
     /// What pulls.
     pub element: SourceElement,
     /// After so long without a byte the source gives up. Whole seconds, at least one.
@@ -55,12 +58,13 @@ pub struct OriginConfig {
 }
 
 impl OriginConfig {
-    /// `rtmpsrc`, no aliases, 3 s.
+    /// `rtmpsrc`, no aliases, every organisation, 3 s.
     pub fn new(name: &str, url: &str) -> Self {
         Self {
             name: name.to_owned(),
             url: url.to_owned(),
             aliases: Vec::new(),
+            organisations: Vec::new(),
             element: SourceElement::default(),
             timeout: Duration::from_secs(3),
         }
@@ -152,6 +156,7 @@ pub struct Origin {
     name: OriginName,
     address: Address,
     aliases: Vec<Address>,
+    organisations: Vec<Orga>,
     element: SourceElement,
     timeout: Duration,
 }
@@ -180,6 +185,7 @@ impl Origins {
             origins.push(Origin {
                 address: parse(&config.url)?,
                 aliases: config.aliases.iter().map(parse).collect::<Result<_, _>>()?,
+                organisations: config.organisations.clone(),
                 name: OriginName::new(&config.name),
                 element: config.element,
                 timeout: config.timeout,
@@ -188,22 +194,28 @@ impl Origins {
         Ok(Self(origins))
     }
 
-    /// The origin that a viewer's `url` names, by scheme, host, port and application.
-    pub fn select(&self, url: &str) -> Option<OriginName> {
-        let address = Address::parse(url).ok()?;
-        let origin = self
-            .0
-            .iter()
-            .find(|origin| origin.address == address || origin.aliases.contains(&address))?;
-        Some(origin.name.clone())
+    /// The origin that a stream of an organisation is played from: the one that the viewer's `url` names,
+    /// or the first where it names none; `None` also where it may not be played from that one.
+    pub fn choose(&self, url: Option<&str>, orga: &Orga) -> Option<OriginName> {
+        let may_use = |origin: &&Origin| {
+            origin.organisations.is_empty() || origin.organisations.contains(orga)
+        };
+        let origin = match url {
+            Some(url) => self.named(url).filter(may_use),
+            None => self.0.iter().find(may_use),
+        };
+        origin.map(|origin| origin.name.clone())
     }
 
-    /// The only origin, where there is one: what a viewer means who names none.
-    pub fn only(&self) -> Option<OriginName> {
-        match self.0.as_slice() {
-            [origin] => Some(origin.name.clone()),
-            _ => None,
-        }
+    /// The origin that a viewer's `url` names, by scheme, host, port and application.
+    pub fn select(&self, url: &str) -> Option<OriginName> {
+        self.named(url).map(|origin| origin.name.clone())
+    }
+
+    fn named(&self, url: &str) -> Option<&Origin> {
+        let address = Address::parse(url).ok()?;
+        let is_named = |it: &&Origin| it.address == address || it.aliases.contains(&address);
+        self.0.iter().find(is_named)
     }
 
     /// What is dialled for a stream.

@@ -22,7 +22,7 @@ use super::{
     ApiKeyHash, Change, Created, Future, NewAccount, Operator, OperatorName, Records, RecordsError,
     Registered,
 };
-use crate::token::{Key, Kid, Orga, Scope, UnixSeconds};
+use crate::token::{Key, Kid, Orga, Scope, Selection, UnixSeconds};
 
 /// How long the store is waited for where its answer is remembered: it is away rather than slow.
 const BRIEFLY: Duration = Duration::from_millis(250);
@@ -172,6 +172,7 @@ impl Memory {
                         self.forget(&scope);
                     }
                 }
+                Ok(Change::Sessions(_)) => {}
                 Ok(Change::Missed) | Err(TryRecvError::Lagged(_)) => {
                     self.keys.clear();
                     self.forgotten += 1;
@@ -236,6 +237,13 @@ impl Records for Cached {
             self.forget(scope);
             revoked
         })
+    }
+
+    fn end_sessions<'a>(
+        &'a self,
+        selection: &'a Selection,
+    ) -> Future<'a, Result<(), RecordsError>> {
+        self.records.end_sessions(selection)
     }
 
     fn scopes_of<'a>(

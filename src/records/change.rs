@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! notification = sender ‖ " " ‖ revision ‖ " " ‖ scope      revision 0: the scope has no secret any more
+//!              | sender ‖ " * " ‖ selection                 as JSON: sessions are to end
 //! ```
 //!
 //! The sender is a random number of each store's own, so that it does not hear itself.
 
-use crate::token::{Orga, Scope, StreamName};
+use serde_json::{Value, json};
+
+use crate::token::{Orga, Scope, Selection, StreamName, Tag};
 
 /// How many changes a listener may be behind before it is told that it missed some.
 pub(super) const BACKLOG: usize = 1024;
@@ -22,6 +25,9 @@ pub enum Change {
         /// another revision are void.
         revision: Option<u64>,
     },
+    /// Sessions are to end, whatever their secrets. Nothing of the records has changed, and who misses it
+    /// cannot read it again.
+    Sessions(Selection),
     /// Changes may have been missed, as the database was out of reach: whatever was read before has to
     /// be read again. A listener that lags (`RecvError::Lagged`) has to do the same.
     Missed,
@@ -35,6 +41,7 @@ impl Change {
                 let (revision, scope) = (revision.unwrap_or(0), scope.as_str());
                 Some(format!("{sender} {revision} {scope}"))
             }
+            Self::Sessions(selection) => Some(format!("{sender} * {}", written(selection))),
             Self::Missed => None,
         }
     }
@@ -50,7 +57,38 @@ impl Change {
     }
 }
 
+fn written(selection: &Selection) -> Value {
+    json!({
+        "orga": selection.orga.as_str(),
+        "stream": selection.stream.as_ref().map(StreamName::as_str),
+        "whole_orga": selection.whole_orga,
+        "kid": selection.kid.map(|kid| kid.to_string()),
+        "tag": selection.tag.as_ref().map(Tag::as_str),
+        "ip": selection.ip,
+    })
+}
+
+/// `None` also where one of its fields can't be read: without it, it would end more than it should.
+fn selection(text: &str) -> Option<Selection> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str| match value.get(name)? {
+        Value::Null => Some(None),
+        Value::String(text) => Some(Some(text.as_str())),
+        _ => None,
+    };
+    let mut read = Selection::of(Orga::parse(field("orga")??).ok()?);
+    read.stream = field("stream")?.map(StreamName::parse).transpose().ok()?;
+    read.whole_orga = value.get("whole_orga")?.as_bool()?;
+    read.kid = field("kid")?.map(str::parse).transpose().ok()?;
+    read.tag = field("tag")?.map(Tag::parse).transpose().ok()?;
+    read.ip = field("ip")?.map(str::parse).transpose().ok()?;
+    Some(read)
+}
+
 fn read(text: &str) -> Option<Change> {
+    if let Some(text) = text.strip_prefix("* ") {
+        return selection(text).map(Change::Sessions);
+    }
     let (revision, scope) = text.split_once(' ')?;
     let revision = revision.parse().ok()?;
     let scope = if scope.contains('-') {
@@ -83,6 +121,34 @@ mod tests {
             let change = Change::Key { scope, revision };
             assert_eq!(change.notification(5).as_deref(), Some(text));
             assert_eq!(Change::of_notification(text, 6), Some(change));
+        }
+    }
+
+    #[test]
+    fn a_selection_is_read_as_it_is_written() {
+        let mut selection = Selection::of(Orga::parse("AAA").unwrap());
+        let heard = |selection: &Selection| {
+            let text = Change::Sessions(selection.clone()).notification(5);
+            Change::of_notification(&text.unwrap(), 6)
+        };
+        assert_eq!(heard(&selection), Some(Change::Sessions(selection.clone())));
+        selection.stream = Some(StreamName::parse("AAA-one").unwrap());
+        selection.whole_orga = true;
+        selection.kid = Some("1a2b3c4d".parse().unwrap());
+        selection.tag = Some(Tag::parse("a \"tag\" * é").unwrap());
+        selection.ip = Some("2001:db8::7".parse().unwrap());
+        assert_eq!(heard(&selection), Some(Change::Sessions(selection)));
+        for text in [
+            "5 * ",
+            "5 * {}",
+            r#"5 * {"orga":"AAA"}"#,
+            r#"5 * {"orga":"AAA","stream":"x","whole_orga":false,"kid":null,"tag":null,"ip":null}"#,
+        ] {
+            assert_eq!(
+                Change::of_notification(text, 6),
+                Some(Change::Missed),
+                "{text}"
+            );
         }
     }
 

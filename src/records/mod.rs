@@ -31,7 +31,7 @@ pub use sealed::{MasterKey, MasterKeyError};
 pub use sqlite::Sqlite;
 pub use store::StoreSettings;
 
-use crate::token::{Key, KeyLookup, Kid, Orga, Scope, UnixSeconds};
+use crate::token::{Key, KeyLookup, Kid, Orga, Scope, Selection, UnixSeconds};
 
 /// A boxed future, so that the interface is object-safe.
 pub type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
@@ -110,6 +110,11 @@ pub trait Records: Send + Sync {
         scope: &'a Scope,
         now: UnixSeconds,
     ) -> Future<'a, Result<bool, RecordsError>>;
+
+    /// Has the other servers that share these records end sessions, by [`Change::Sessions`]. This store's
+    /// own listeners are not told.
+    fn end_sessions<'a>(&'a self, selection: &'a Selection)
+    -> Future<'a, Result<(), RecordsError>>;
 
     /// The scopes of an organisation, itself among them, whose secret has this kid: the same secret may
     /// be registered for many.

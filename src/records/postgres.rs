@@ -164,6 +164,11 @@ impl Tables for PostgresTables {
         read_operator(&mut connection, name).await
     }
 
+    async fn tell(&self, change: &Change) -> Result<(), RecordsError> {
+        let mut connection = self.pool.acquire().await?;
+        notify(&mut connection, change, self.sender).await
+    }
+
     async fn forget_replaced(&self) -> Result<(), RecordsError> {
         sqlx::query("VACUUM FULL signing_keys")
             .execute(&self.pool)
@@ -181,11 +186,19 @@ impl Writing for PostgresWriting {
     writes!();
 
     async fn announce(&mut self, change: &Change) -> Result<(), RecordsError> {
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(change.notification(self.1))
-            .execute(&mut *self.0)
-            .await?;
-        Ok(())
+        notify(&mut self.0, change, self.1).await
     }
+}
+
+async fn notify(
+    connection: &mut PgConnection,
+    change: &Change,
+    sender: u64,
+) -> Result<(), RecordsError> {
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(change.notification(sender))
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -121,6 +121,10 @@ impl Tables for SqliteTables {
         read_operator(&mut connection, name).await
     }
 
+    async fn tell(&self, _: &Change) -> Result<(), RecordsError> {
+        Ok(())
+    }
+
     async fn forget_replaced(&self) -> Result<(), RecordsError> {
         for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
             sqlx::query(statement).execute(&self.0).await?;

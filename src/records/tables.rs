@@ -62,6 +62,9 @@ pub trait Tables: Clone + Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<Option<OperatorRow>, RecordsError>> + Send;
 
+    /// Tells others of a change that is none of the tables'.
+    fn tell(&self, change: &Change) -> impl Future<Output = Result<(), RecordsError>> + Send;
+
     /// Makes the database forget the former content of rows that were replaced, as far as it can.
     fn forget_replaced(&self) -> impl Future<Output = Result<(), RecordsError>> + Send;
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
+use super::description::{self, Description};
 use crate::config::Networks;
 use crate::http::admit::{KeySource, Lookup, OriginChoice};
 use crate::http::app::{Answer, Api, ApiRequest, App};
@@ -11,7 +12,7 @@ use crate::hub::{Demand, OriginName, Source};
 use crate::issuer::{Issuer, Live};
 use crate::origin::{Origins, Supervisor};
 use crate::records::{Records, look_up};
-use crate::token::{Kid, Scope, UnixSeconds, Withdrawal};
+use crate::token::{Kid, Orga, Scope, UnixSeconds, Withdrawal};
 
 /// Keys are what the records hold.
 pub(super) struct RecordedKeys(pub Arc<dyn Records>);
@@ -36,15 +37,12 @@ impl Demand for Pulls {
     }
 }
 
-/// A viewer who names no origin means the only one.
+/// An origin that an organisation may not use is to it as one that is not there.
 pub(super) struct Selection(pub Origins);
 
 impl OriginChoice for Selection {
-    fn select(&self, url: Option<&str>) -> Option<OriginName> {
-        match url {
-            Some(url) => self.0.select(url),
-            None => self.0.only(),
-        }
+    fn select(&self, url: Option<&str>, orga: &Orga) -> Option<OriginName> {
+        self.0.choose(url, orga)
     }
 }
 
@@ -70,10 +68,14 @@ impl Live for Players {
 pub(super) struct IssuerApi {
     pub issuer: Issuer,
     pub clock: fn() -> UnixSeconds,
+    pub description: Description,
 }
 
 impl Api for IssuerApi {
     fn answer(&self, request: ApiRequest) -> Answer<'_> {
+        if request.path == description::PATH {
+            return Box::pin(std::future::ready(self.description.answer(&request.method)));
+        }
         Box::pin(async move {
             let ApiRequest {
                 method,

@@ -75,6 +75,18 @@ impl Metrics {
                 ("hls", load(&traffic.hls_sessions)),
             ],
         );
+        let ended = self.app.leases.counters();
+        text.each(
+            "h5live_sessions_ended_total",
+            Counter,
+            "Sessions that were ended before their viewers left, on all doors.",
+            "reason",
+            [
+                ("withdrawn", load(&ended.withdrawn)),
+                ("expired", load(&ended.expired)),
+                ("replaced", load(&ended.replaced)),
+            ],
+        );
         text.one(
             "h5live_sessions_stalled_total",
             Counter,

@@ -23,6 +23,7 @@ mod query;
 mod secret;
 mod stream_name;
 mod tag;
+mod token_id;
 mod verify;
 mod withdrawal;
 
@@ -36,6 +37,7 @@ pub use parameters::Parameters;
 pub use query::{Query, QueryError, Repeated};
 pub use secret::{Key, Kid, KidError, Secret, SecretError};
 pub use stream_name::{Orga, OrgaError, StreamName, StreamNameError};
-pub use tag::{Tag, TagError};
+pub use tag::{LONGEST_TAG, Tag, TagError};
+pub use token_id::TokenId;
 pub use verify::{Grant, KeyLookup, OpenStream, OpenStreamError, OpenStreams, Presented};
 pub use withdrawal::{Selection, Withdrawal};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-/// A query value of a few hundred characters at most, even where every byte is percent-encoded.
-const LONGEST_TAG: usize = 255;
+/// Bytes of the longest tag: a query value of a few hundred characters at most, even where every byte is
+/// percent-encoded.
+pub const LONGEST_TAG: usize = 255;
 
 /// 1 to 255 bytes of UTF-8 without control characters. Compared byte for byte, never normalised.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

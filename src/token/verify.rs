@@ -13,8 +13,8 @@ pub use open::{OpenStream, OpenStreamError, OpenStreams};
 
 use super::envelope::Envelope;
 use super::{
-    Claims, Denial, Facts, Key, Kid, Options, Parameters, Scope, StreamName, Tag, UnixSeconds,
-    message,
+    Claims, Denial, Facts, Key, Kid, Options, Parameters, Scope, StreamName, Tag, TokenId,
+    UnixSeconds, message,
 };
 
 /// A token that was read and not yet verified: it proves nothing.
@@ -90,6 +90,11 @@ impl Presented {
     /// Which key of that scope.
     pub fn kid(&self) -> Kid {
         self.envelope.kid
+    }
+
+    /// By what the same token is known again. Not part of a [`Grant`]: most who verify need none.
+    pub fn token_id(&self) -> TokenId {
+        TokenId::of(&self.envelope.mac)
     }
 
     /// Verifies what was presented against the connection's facts.

@@ -204,7 +204,12 @@ impl Server {
 
     /// Mints a token, as the seed's step 2: `mint(&json!({"streamname": …, "expires": …}))`.
     pub fn mint(&self, wish: &Value) -> Security {
-        let (status, answer) = self.post("/secure/token", wish);
+        self.mint_with_key(&self.api_key, wish)
+    }
+
+    /// The same with any API key.
+    pub fn mint_with_key(&self, key: &str, wish: &Value) -> Security {
+        let (status, answer) = self.post_with_key("/secure/token", key, wish);
         assert_eq!(status, 200, "{answer}\n{}", self.log());
         let security = &answer["h5live"]["security"];
         let text = |name: &str| security[name].as_str().expect(name).to_owned();
@@ -214,6 +219,11 @@ impl Server {
             token: text("token"),
             options: security["options"].as_u64().expect("options").to_string(),
         }
+    }
+
+    /// Makes an account of another organisation; its API key.
+    pub fn add_account(&self, orga: &str) -> String {
+        add_account(self.directory.path(), orga)
     }
 
     /// The WebSocket's URL for a stream, as a player makes it: values that are empty are left out.
@@ -256,6 +266,16 @@ impl Server {
     /// Kills it without warning.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Stops it in its tracks: connections stay open and silent.
+    pub fn freeze(&mut self) {
+        self.process.freeze();
+    }
+
+    /// Lets it go on after [`Server::freeze`].
+    pub fn thaw(&mut self) {
+        self.process.thaw();
     }
 
     /// One more of its environment, for the next [`Server::restart`].

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
@@ -21,6 +21,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::connection::into_socket;
 use crate::http::facts::only;
+use crate::http::leases::Counting;
 use crate::http::viewer_key::ViewerKey;
 use crate::http::way::Way;
 use crate::hub::websocket;
@@ -118,8 +119,11 @@ fn refuse(status: StatusCode) -> Response<Body> {
         status,
         "This address speaks WebSocket; open it with a player.\n",
     );
+    let headers = response.headers_mut();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET"));
+    }
     if status == StatusCode::UPGRADE_REQUIRED {
-        let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
@@ -143,7 +147,14 @@ async fn admit<B>(app: &App, door: Door, peer: std::net::IpAddr, request: &Reque
         }
         // Only now, so that nobody without a token takes a place or learns that there is none.
         let place = app.places.take().ok_or(Refusal::Full)?;
-        let lease = app.leases.take(since, &admission.grant, facts.ip)?;
+        // Beside an HLS session, most often.
+        let counting = match wanted.flags.metadata_only {
+            true => Counting::Beside,
+            false => Counting::Media(wanted.player.as_deref()),
+        };
+        let grant = (&admission.grant, admission.token);
+        let taken = app.leases.take(since, grant, facts.ip, counting);
+        let lease = taken?;
         lease.is_by(Way::WebSocket);
         Ok((admission, Some((place, lease))))
     });

@@ -266,7 +266,8 @@ impl FanoutSession for Session {
         };
         let (_, echo) = *awaited;
         let outcome = verdict.outcome.and_then(|admission| {
-            self.lease.renew(verdict.since, &admission.grant)?;
+            let grant = (&admission.grant, admission.token);
+            self.lease.renew(verdict.since, grant)?;
             Ok(admission)
         });
         match outcome {

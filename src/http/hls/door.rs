@@ -20,6 +20,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, text};
 use crate::http::facts::{names_page, only};
 use crate::http::fetch::{self, Fetcher, refuse, share, wrong_method};
+use crate::http::leases::Counting;
 use crate::http::viewer_key::ViewerKey;
 use crate::http::way::Way;
 use crate::media::hls::{Edge, PREFIX, Window};
@@ -152,11 +153,12 @@ async fn enter(
         session.touch(now);
         return Ok(session);
     }
+    let counting = Counting::Media(wanted.player.as_deref());
     let Fetcher {
         admission,
         pageless,
         lease,
-    } = fetch::admit(app, wanted, facts, headers).await?;
+    } = fetch::admit(app, wanted, facts, headers, counting).await?;
     lease.is_by(Way::Hls);
     let place = app.places.take().ok_or(Refusal::Full)?;
     let feed = app.hub.feed(&admission.grant, &admission.source.origin);

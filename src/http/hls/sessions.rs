@@ -167,6 +167,8 @@ impl Sessions {
         table.by_capability.insert(capability, Arc::clone(&session));
         // Two first requests of one player at once: the later session is found from now on.
         table.by_viewer.insert(viewer, capability);
+        // The gate has let it in again.
+        table.ended.remove(&viewer);
         Some(session)
     }
 
@@ -199,7 +201,10 @@ impl Sessions {
         let mut table = self.lock();
         let out = table.take_out(|session| session.lease.end().is_some());
         for session in &out {
-            if let Some(end) = session.lease.end() {
+            // A player whose earlier session was replaced by its own goes on with that.
+            if let Some(end) = session.lease.end()
+                && !table.by_viewer.contains_key(&session.viewer)
+            {
                 table.ended.insert(session.viewer, (end, now));
             }
         }

@@ -6,6 +6,8 @@ use crate::token::{
     mint,
 };
 
+const BESIDE: Counting<'static> = Counting::Beside;
+
 fn client() -> IpAddr {
     "192.0.2.7".parse().unwrap()
 }
@@ -47,7 +49,9 @@ fn a_withdrawal_ends_what_matches_once() {
     let leases = Arc::<Leases>::default();
     let take = |stream| {
         let mark = leases.mark();
-        leases.take(mark, &grant(stream, None), client()).unwrap()
+        leases
+            .take(mark, (&grant(stream, None), None), client(), BESIDE)
+            .unwrap()
     };
     let (one, two, left) = (take("ABCDE-one"), take("ABCDE-two"), take("ABCDE-one"));
     drop(left);
@@ -65,7 +69,7 @@ fn a_withdrawal_reaches_those_whose_verdict_is_on_its_way() {
     let leases = Arc::<Leases>::default();
     let before = leases.mark();
     leases.withdraw(&record("ABCDE-one"));
-    let take = |mark, stream| leases.take(mark, &grant(stream, None), client());
+    let take = |mark, stream| leases.take(mark, (&grant(stream, None), None), client(), BESIDE);
     let refused = take(before, "ABCDE-one").err();
     assert_eq!(refused, Some(Refusal::Ended(End::Withdrawn)));
     assert!(take(before, "ABCDE-two").is_ok());
@@ -83,15 +87,17 @@ fn a_lease_expires_unless_it_is_renewed() {
     let leases = Arc::<Leases>::default();
     let take = |expires| {
         let grant = grant("ABCDE-one", expires);
-        leases.take(leases.mark(), &grant, client()).unwrap()
+        leases
+            .take(leases.mark(), (&grant, None), client(), BESIDE)
+            .unwrap()
     };
     let (kept, renewed, ends) = (take(None), take(Some(100)), take(Some(100)));
     assert_eq!(leases.expire(UnixSeconds(99)), 0);
     let later = grant("ABCDE-one", Some(200));
-    renewed.renew(leases.mark(), &later).unwrap();
+    renewed.renew(leases.mark(), (&later, None)).unwrap();
     assert_eq!(leases.expire(UnixSeconds(100)), 1);
     assert_eq!(ends.end(), Some(End::Expired));
-    let refused = ends.renew(leases.mark(), &later);
+    let refused = ends.renew(leases.mark(), (&later, None));
     assert_eq!(refused, Err(Refusal::Ended(End::Expired)), "too late");
     assert_eq!(renewed.end(), None);
     assert_eq!(leases.expire(UnixSeconds(u64::MAX)), 1);
@@ -102,15 +108,20 @@ fn a_lease_expires_unless_it_is_renewed() {
 fn a_renewal_changes_what_a_session_is_ended_by() {
     let leases = Arc::<Leases>::default();
     let lease = leases
-        .take(leases.mark(), &grant("ABCDE-one", None), client())
+        .take(
+            leases.mark(),
+            (&grant("ABCDE-one", None), None),
+            client(),
+            BESIDE,
+        )
         .unwrap();
     lease
-        .renew(leases.mark(), &grant("ABCDE-two", None))
+        .renew(leases.mark(), (&grant("ABCDE-two", None), None))
         .unwrap();
     assert_eq!(leases.withdraw(&record("ABCDE-one")), 0);
     let before = leases.mark();
     leases.withdraw(&record("ABCDE-three"));
-    let refused = lease.renew(before, &grant("ABCDE-three", None));
+    let refused = lease.renew(before, (&grant("ABCDE-three", None), None));
     assert_eq!(refused, Err(Refusal::Ended(End::Withdrawn)));
     assert_eq!(lease.end(), None, "the old grant goes on");
     assert_eq!(leases.withdraw(&record("ABCDE-two")), 1);
@@ -120,7 +131,12 @@ fn a_renewal_changes_what_a_session_is_ended_by() {
 async fn who_waits_is_told() {
     let leases = Arc::<Leases>::default();
     let lease = leases
-        .take(leases.mark(), &grant("ABCDE-one", None), client())
+        .take(
+            leases.mark(),
+            (&grant("ABCDE-one", None), None),
+            client(),
+            BESIDE,
+        )
         .unwrap();
     let (end, count) = tokio::join!(lease.ended(), async {
         leases.withdraw(&record("ABCDE-one"))
@@ -134,7 +150,12 @@ fn one_lease_is_found_by_what_it_shows_and_ended_by_its_id() {
     let leases = Arc::<Leases>::default();
     let take = |stream: &str| {
         leases
-            .take(leases.mark(), &grant(stream, None), client())
+            .take(
+                leases.mark(),
+                (&grant(stream, None), None),
+                client(),
+                BESIDE,
+            )
             .unwrap()
     };
     let (first, second) = (take("A-one"), take("A-two"));

@@ -160,3 +160,39 @@ fn names_and_urls_lead_to_one_origin() {
     let error = Origins::new(&[hasty]).unwrap_err();
     assert_eq!(error, OriginError::Timeout("main".to_owned()));
 }
+
+#[test]
+fn a_stream_is_played_from_where_its_organisation_may() {
+    let orga = |text| Orga::parse(text).unwrap();
+    let origins = Origins::new(&[
+        OriginConfig {
+            organisations: vec![orga("ONE"), orga("TWO")],
+            ..OriginConfig::new("theirs", "rtmp://theirs.example.test/live")
+        },
+        OriginConfig::new("all", "rtmp://all.example.test/live"),
+        OriginConfig {
+            organisations: vec![orga("ONE")],
+            ..OriginConfig::new("last", "rtmp://last.example.test/live")
+        },
+    ])
+    .unwrap();
+    let rows = [
+        ("ONE", None, Some("theirs")),
+        ("TWO", None, Some("theirs")),
+        ("THREE", None, Some("all")),
+        ("ON", None, Some("all")),
+        ("one", None, Some("all")),
+        ("ONE", Some("last"), Some("last")),
+        ("TWO", Some("last"), None),
+        ("THREE", Some("theirs"), None),
+        ("THREE", Some("all"), Some("all")),
+        ("ONE", Some("none"), None),
+    ];
+    for (name, host, expected) in rows {
+        let url = host.map(|host| format!("rtmp://{host}.example.test/live"));
+        let chosen = origins.choose(url.as_deref(), &orga(name));
+        let chosen = chosen.map(|name| name.to_string());
+        assert_eq!(chosen.as_deref(), expected, "{name} {url:?}");
+    }
+    assert_eq!(Origins::default().choose(None, &orga("ONE")), None);
+}

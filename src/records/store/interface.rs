@@ -10,7 +10,7 @@ use crate::records::{
     ApiKeyHash, Change, Created, Future, NewAccount, Operator, OperatorName, Records, RecordsError,
     Registered, unreadable,
 };
-use crate::token::{Key, Kid, Orga, Scope, UnixSeconds};
+use crate::token::{Key, Kid, Orga, Scope, Selection, UnixSeconds};
 
 impl<T: Tables> Records for Store<T> {
     fn create_account<'a>(
@@ -46,6 +46,14 @@ impl<T: Tables> Records for Store<T> {
         now: UnixSeconds,
     ) -> Future<'a, Result<bool, RecordsError>> {
         Box::pin(self.within(self.take_away(scope, now)))
+    }
+
+    fn end_sessions<'a>(
+        &'a self,
+        selection: &'a Selection,
+    ) -> Future<'a, Result<(), RecordsError>> {
+        let change = Change::Sessions(selection.clone());
+        Box::pin(async move { self.within(self.tables.tell(&change)).await })
     }
 
     fn scopes_of<'a>(
