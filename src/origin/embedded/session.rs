@@ -18,7 +18,7 @@ use crate::origin::amf::{self, AmfError};
 use crate::origin::script::Script;
 use crate::token::{Secret, StreamName};
 
-/// Bytes of a command; the longest, `connect`, has some hundred.
+/// Bytes of a command or a control message; the longest, `connect`, has some hundred.
 const LONGEST_COMMAND: usize = 16 * 1024;
 
 /// Message types (Adobe RTMP 1.0, 5.4 and 7.1). What AMF3 ones hold begins with AMF0.
@@ -132,6 +132,11 @@ impl Session {
         self.received.take(bytes.len(), out);
         for message in self.chunks.read(bytes)? {
             match (message.kind, &mut self.publishing) {
+                (kind::COMMAND | kind::COMMAND_AMF3 | kind::USER_CONTROL, _)
+                    if message.data.len() > LONGEST_COMMAND =>
+                {
+                    return Err(Ended::Command);
+                }
                 (kind::COMMAND | kind::COMMAND_AMF3, _) => self.command(message, out)?,
                 (kind::USER_CONTROL, _) => self.hand_over(message, out)?,
                 (kind::WINDOW, _) => self.received.want(&message.data),
@@ -152,7 +157,7 @@ impl Session {
 
     fn command(&mut self, message: Message, out: &mut Vec<u8>) -> Result<(), Ended> {
         // A name, a transaction, and an object.
-        if message.data.len() > LONGEST_COMMAND || amf::values(amf0(&message))?.len() < 3 {
+        if amf::values(amf0(&message))?.len() < 3 {
             return Err(Ended::Command);
         }
         self.hand_over(message, out)
