@@ -19,6 +19,11 @@ use support::publisher::{self, Publisher};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const SECRET: &str = "a secret that echo wrote";
+
+const PLAYS: &str = "h5live.snapshot().currentTime > 1 && h5live.snapshot().framesDecoded > 20 \
+                     && h5live.snapshot().audioBytesDecoded > 0";
+
 /// How many ports are tried when another process takes the chosen one first.
 const ATTEMPTS: usize = 5;
 
@@ -49,21 +54,31 @@ fn tool(name: &str, place: &Path, plugins: &Path) -> Command {
     command
 }
 
-/// The issue's line on a free port; waits until its doors are open.
-fn launch(place: &Path, plugins: &Path, origin: &Origin) -> (Process, u16) {
+/// The README's lines that gate a stream, by the element that each begins with.
+fn documented(source: &str) -> String {
+    let readme = include_str!("../README.md");
+    let begins = format!("gst-launch-1.0 {source} ");
+    let line = readme.lines().find(|line| line.starts_with(&begins));
+    line.unwrap_or_else(|| panic!("the README begins no line with {source}"))
+        .to_owned()
+}
+
+/// A documented line, with the origin's port and a free one of its own; waits until its doors are open.
+fn launch(place: &Path, plugins: &Path, line: &str, origin: Option<&Origin>) -> (Process, u16) {
     let mut failure = String::new();
     for _ in 0..ATTEMPTS {
-        let (rtmp, port) = (origin.port(), free_port());
-        let line = format!(
-            "rtmpsrc location=rtmp://127.0.0.1:{rtmp}/live/ABCDE-demo ! flvdemux name=d  \
-             d.video ! queue ! h264parse ! h5liveauthsink name=s stream-name=ABCDE-demo \
-             secret-file=demo.secret address=127.0.0.1 port={port}  \
-             d.audio ! queue ! aacparse ! s."
-        );
-        let mut command = tool("gst-launch-1.0", place, plugins);
-        command.args(line.split_whitespace());
+        let port = free_port();
+        let mut line = line.replace("port=8181", &format!("port={port}"));
+        if let Some(origin) = origin {
+            let own = format!("rtmp://127.0.0.1:{}/", origin.port());
+            line = line.replace("rtmp://127.0.0.1/", &own);
+        }
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap();
+        let mut command = tool(name, place, plugins);
+        command.args(words);
         let log = place.join(format!("gst-launch-{port}.log"));
-        let mut process = Process::start("gst-launch-1.0", &mut command, &log);
+        let mut process = Process::start(name, &mut command, &log);
         // It says so only after the element has its port, so what accepts is this one.
         match process.wait(|log| (log.contains("PLAYING") && accepts(port)).then_some(())) {
             Ok(()) => return (process, port),
@@ -99,14 +114,32 @@ fn altered(page: &str, token: &str) -> String {
     page.replace(token, &format!("{head}{other}{}", &tail[1..]))
 }
 
+/// A directory with the secret in it as `echo` writes it: with a line end that is not part of it.
+fn place_with_secret() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("demo.secret"), format!("{SECRET}\n")).unwrap();
+    directory
+}
+
+#[tokio::test]
+async fn the_documented_line_gates_a_test_picture() {
+    let plugins = plugin_directory();
+    let directory = place_with_secret();
+    let place = directory.path();
+    let line = documented("videotestsrc");
+    let (mut launched, port) = launch(place, &plugins, &line, None);
+    let (_, page) = mint(place, &["--page", &format!("http://127.0.0.1:{port}/")]);
+    let browser = Browser::open(browser::Options::default()).await;
+    browser.goto(&page).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
+    assert_eq!(launched.exited(), None, "{}", launched.log());
+}
+
 #[tokio::test]
 async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
     let plugins = plugin_directory();
-    let directory = tempfile::tempdir().unwrap();
+    let directory = place_with_secret();
     let place = directory.path();
-    // As `echo` writes it, with a line end that is not part of the secret.
-    let secret = "a secret that echo wrote";
-    std::fs::write(place.join("demo.secret"), format!("{secret}\n")).unwrap();
 
     let origin = Origin::start();
     // Small, since an encoder and a browser share a slow machine's cores here.
@@ -116,7 +149,8 @@ async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
         ..publisher::Options::default()
     };
     let _publisher = Publisher::start(&origin, "ABCDE-demo", &picture);
-    let (mut launched, port) = launch(place, &plugins, &origin);
+    let line = documented("rtmpsrc");
+    let (mut launched, port) = launch(place, &plugins, &line, Some(&origin));
 
     // The documented command names the element's default port; here it has another.
     let (token, page) = mint(place, &[]);
@@ -125,10 +159,8 @@ async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
     let page = page.replace("127.0.0.1%3A8181", &format!("127.0.0.1%3A{port}"));
 
     let browser = Browser::open(browser::Options::default()).await;
-    let plays = "h5live.snapshot().currentTime > 1 && h5live.snapshot().framesDecoded > 20 \
-                 && h5live.snapshot().audioBytesDecoded > 0";
     browser.goto(&page).await;
-    browser.wait_until(plays, PATIENCE).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
     let (_, deviation) = browser.picture().await;
     assert!(deviation > 1.0, "the picture is of one colour");
 
@@ -140,11 +172,11 @@ async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
 
     let (_, page) = mint(place, &["--page", &format!("http://127.0.0.1:{port}/")]);
     browser.goto(&page).await;
-    browser.wait_until(plays, PATIENCE).await;
+    browser.wait_until(PLAYS, PATIENCE).await;
 
     assert_eq!(launched.exited(), None, "{}", launched.log());
     let log = launched.log();
-    for warning in ["ERROR", "WARNING", "CRITICAL", secret, &token] {
+    for warning in ["ERROR", "WARNING", "CRITICAL", SECRET, &token] {
         assert!(!log.contains(warning), "{warning:?} in {log}");
     }
 }

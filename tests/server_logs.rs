@@ -116,7 +116,7 @@ fn no_log_line_holds_a_secret() {
     let mut server = Server::start(&Options {
         environment: vec![
             pair("H5LIVE_LOG", "trace"),
-            pair("GST_DEBUG", "*:4,h5liveauthsink:6,rtmpsrc:6,rtmp:5"),
+            pair("GST_DEBUG", "*:4,h5liveauthsink:6,rtmp2src:6,rtmpclient:5"),
             pair("GST_DEBUG_NO_COLOR", "1"),
             pair("RUST_BACKTRACE", "1"),
         ],
@@ -211,7 +211,7 @@ fn no_log_line_holds_a_secret() {
         "an API request is refused",
         "INSERT INTO signing_keys",
         "pulling",
-        "rtmpsrc",
+        "rtmp2src",
         "stopped",
     ] {
         assert!(

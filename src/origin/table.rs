@@ -33,10 +33,11 @@ const MOST_SEGMENTS: usize = 2;
 /// The element that pulls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SourceElement {
-    /// `rtmpsrc`, over librtmp.
-    #[default]
+    /// `rtmpsrc`, over librtmp. It crashes where an origin hands on what a malicious publisher can send:
+    /// values nested too deeply.
     RtmpSrc,
     /// `rtmp2src`, GStreamer's own.
+    #[default]
     Rtmp2Src,
 }
 
@@ -58,7 +59,7 @@ pub struct OriginConfig {
 }
 
 impl OriginConfig {
-    /// `rtmpsrc`, no aliases, every organisation, 3 s.
+    /// `rtmp2src`, no aliases, every organisation, 3 s.
     pub fn new(name: &str, url: &str) -> Self {
         Self {
             name: name.to_owned(),
