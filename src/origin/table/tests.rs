@@ -7,10 +7,10 @@ fn origins() -> Origins {
     Origins::new(&[
         OriginConfig {
             aliases: vec!["rtmp://ingest.example.test/splay".to_owned()],
+            element: SourceElement::RtmpSrc,
             ..OriginConfig::new("main", "rtmp://127.0.0.1/live")
         },
         OriginConfig {
-            element: SourceElement::Rtmp2Src,
             ..OriginConfig::new("other", "rtmps://Other.Example.test:8443/a/b/")
         },
     ])
