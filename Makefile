@@ -4,7 +4,7 @@ CARGO ?= cargo
 # The doors are all that is measured, and build in half the time.
 BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny plugin bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny plugin instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -18,6 +18,7 @@ demo: ## the server and a publisher to it; prints player URLs (DEMO_PORT=8180 â€
 
 test: check ## everything that must hold before a change lands
 	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory instructions
 
 check: fmt-check clippy doc deny plugin ## what can be said without running the tests
 
@@ -39,6 +40,9 @@ deny: | setup
 
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
+
+instructions: | setup ## count the instructions of the hot paths, and compare with those stored
+	$(BENCH) --bench instructions
 
 bench: ## measure; see benches/README.md
 	@.ci/setup build

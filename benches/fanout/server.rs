@@ -1,7 +1,7 @@
 //! The server under test: the real doors, hub and fan-out, on real sockets. Only the records and the
 //! origin are stand-ins: one key, one origin, and a publisher that has its fragments already.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +14,7 @@ use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
 use h5live::token::{Key, KeyLookup, Kid, Orga, Scope};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use super::child::{answer, orders};
 use super::media::{self, Stream};
@@ -41,9 +42,16 @@ impl OriginChoice for OneOrigin {
     }
 }
 
+/// The doors, open, and who publishes behind them.
+pub struct Doors {
+    pub app: Arc<App>,
+    pub publisher: Arc<Publisher>,
+    pub address: SocketAddr,
+    _runtime: Runtime,
+}
+
 struct Live {
-    app: Arc<App>,
-    publisher: Arc<Publisher>,
+    doors: Doors,
     frames: Vec<Option<Fragment>>,
     /// What one reader is written of each frame.
     wire_bytes: Vec<u64>,
@@ -55,17 +63,85 @@ impl Target for Live {
         let mut bytes = fragment.bytes.try_into_mut().expect("nobody else has it");
         media::stamp(&mut bytes, nanos);
         fragment.bytes = bytes.freeze();
-        self.publisher.publish(Output::Fragment(fragment));
+        self.doors.publisher.publish(Output::Fragment(fragment));
     }
 
     fn readers(&self) -> usize {
-        self.app.fanout.counters().sessions.load(Ordering::Relaxed)
+        self.doors
+            .app
+            .fanout
+            .counters()
+            .sessions
+            .load(Ordering::Relaxed)
     }
 
     fn written(&self, index: usize) -> Option<(u64, u64)> {
-        let written = self.app.fanout.counters().bytes.load(Ordering::Relaxed);
+        let written = self
+            .doors
+            .app
+            .fanout
+            .counters()
+            .bytes
+            .load(Ordering::Relaxed);
         let more = self.wire_bytes[index] * self.readers() as u64;
         Some((written, written + more))
+    }
+}
+
+impl Doors {
+    /// `threads`: how many write, and how many answer; 0 stands for one a core.
+    pub fn open(means: Means, threads: usize) -> Self {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if threads > 0 {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.enable_all().build().expect("a runtime");
+        let within = runtime.enter();
+        let gate = Gate {
+            keys: Arc::new(OneKey(ticket::key())),
+            origins: Arc::new(OneOrigin),
+            clock: Arc::new(ticket::now),
+            skew: 0,
+            page_origins: Vec::new(),
+            open: h5live::token::OpenStreams::default(),
+        };
+        let hub = Hub::new(h5live::hub::Limits::default());
+        let mut limits = app::Limits::default();
+        limits.fanout.means = means;
+        limits.fanout.threads = threads;
+        let trusted = Arc::new(Nobody);
+        let app = App::new(
+            Arc::clone(&hub),
+            gate,
+            None,
+            trusted,
+            "bench".into(),
+            h5live::http::verify::Headers::default(),
+            &limits,
+        )
+        .expect("threads for the fan-out");
+        let anywhere = (IpAddr::from(Ipv4Addr::LOCALHOST), 0).into();
+        let socket = listener::bind(anywhere).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        let limits = listener::Limits::default();
+        runtime.spawn(listener::serve(
+            socket,
+            listener::Front::default(),
+            Arc::clone(&app),
+            limits,
+        ));
+        drop(within);
+        let source = Source {
+            origin: OriginName::new("bench"),
+            stream: ticket::stream(),
+        };
+        let publisher = hub.publish(&source).expect("the only publisher");
+        Self {
+            app,
+            publisher,
+            address,
+            _runtime: runtime,
+        }
     }
 }
 
@@ -73,60 +149,17 @@ impl Target for Live {
 pub fn run(seconds: u64, means: Means) {
     machine::pin(machine::MEASURED_CORE);
     allow_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let within = runtime.enter();
-    let gate = Gate {
-        keys: Arc::new(OneKey(ticket::key())),
-        origins: Arc::new(OneOrigin),
-        clock: Arc::new(ticket::now),
-        skew: 0,
-        page_origins: Vec::new(),
-        open: h5live::token::OpenStreams::default(),
-    };
-    let hub = Hub::new(h5live::hub::Limits::default());
-    let mut limits = app::Limits::default();
-    limits.fanout.means = means;
-    let trusted = Arc::new(Nobody);
-    let app = App::new(
-        Arc::clone(&hub),
-        gate,
-        None,
-        trusted,
-        "bench".into(),
-        h5live::http::verify::Headers::default(),
-        &limits,
-    )
-    .expect("threads for the fan-out");
-    let anywhere = (IpAddr::from(Ipv4Addr::LOCALHOST), 0).into();
-    let socket = listener::bind(anywhere).expect("a free port");
-    let address = socket.local_addr().expect("it is bound");
-    let limits = listener::Limits::default();
-    runtime.spawn(listener::serve(
-        socket,
-        listener::Front::default(),
-        Arc::clone(&app),
-        limits,
-    ));
-    drop(within);
-
-    let source = Source {
-        origin: OriginName::new("bench"),
-        stream: ticket::stream(),
-    };
-    let publisher = hub.publish(&source).expect("the only publisher");
+    let doors = Doors::open(means, 0);
+    let address = doors.address;
     let stream = Stream::make(seconds);
-    publisher.publish(Output::Init(stream.init));
+    doors.publisher.publish(Output::Init(stream.init));
     let wire_bytes = stream
         .frames
         .iter()
         .map(|fragment| wire::fragment(fragment).len() as u64);
     let wire_bytes = wire_bytes.collect();
     let mut live = Live {
-        app,
-        publisher,
+        doors,
         frames: stream.frames.into_iter().map(Some).collect(),
         wire_bytes,
     };
