@@ -87,6 +87,7 @@ pub(super) fn paths() -> Map<String, Value> {
         );
     }
     paths.insert("/secure/verify".to_owned(), verify());
+    paths.insert("/secure/verify/{path}".to_owned(), verify_for_envoy());
     paths.insert(
         "/healthz".to_owned(),
         json!({"get": {
@@ -280,4 +281,27 @@ fn verify() -> Value {
             },
         },
     }})
+}
+
+/// Envoy puts the original path behind its prefix, and takes 200 alone for a grant.
+fn verify_for_envoy() -> Value {
+    let mut item = verify();
+    let get = &mut item["get"];
+    get["operationId"] = json!("verifyForEnvoy");
+    get["summary"] = json!("The same, for Envoy's ext_authz");
+    if let Some(parameters) = get["parameters"].as_array_mut() {
+        parameters.push(json!({
+            "name": "path",
+            "in": "path",
+            "required": true,
+            "description": "The path of the client's request; only the header counts.",
+            "schema": {"type": "string"},
+        }));
+    }
+    if let Some(responses) = get["responses"].as_object_mut()
+        && let Some(granted) = responses.remove("204")
+    {
+        responses.insert("200".to_owned(), granted);
+    }
+    item
 }
