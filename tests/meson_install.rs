@@ -34,8 +34,9 @@ fn meson_builds_and_installs_plugin_and_server() {
         .args([
             "setup",
             "--buildtype=debug",
-            "--prefix=/usr",
-            "--libdir=lib",
+            "--prefix=/opt/h5live",
+            "--libdir=lib/x",
+            "-Ddefault_library=both",
         ])
         .arg(&build)
         .arg(env!("CARGO_MANIFEST_DIR")));
@@ -46,8 +47,16 @@ fn meson_builds_and_installs_plugin_and_server() {
         .arg("--destdir")
         .arg(&root));
 
-    let plugins = root.join("usr/lib/gstreamer-1.0");
-    assert!(plugins.join("libgsth5live.so").is_file());
+    run(meson().args(["test", "--no-rebuild", "-C"]).arg(&build));
+    let root = root.join("opt/h5live");
+    let plugins = root.join("lib/x/gstreamer-1.0");
+    for file in [
+        "libgsth5live.so",
+        "libgsth5live.a",
+        "pkgconfig/gsth5live.pc",
+    ] {
+        assert!(plugins.join(file).is_file(), "{file}");
+    }
     let inspected = run(Command::new("gst-inspect-1.0")
         .env("GST_PLUGIN_PATH", &plugins)
         .env("GST_REGISTRY", directory.path().join("registry"))
@@ -56,13 +65,83 @@ fn meson_builds_and_installs_plugin_and_server() {
         inspected.contains("libgsth5live.so") && inspected.contains("stream-name"),
         "{inspected}"
     );
-    let version = run(Command::new(root.join("usr/bin/h5live-server")).arg("--version"));
+    let version = run(Command::new(root.join("bin/h5live-server")).arg("--version"));
     assert_eq!(
         version.trim(),
         concat!("h5live-server ", env!("CARGO_PKG_VERSION"))
     );
-    let checked = run(Command::new(root.join("usr/bin/h5live-server"))
-        .arg("check-config")
-        .arg(Path::new(&root).join("usr/share/h5live/h5live.toml")));
-    assert!(checked.contains("fine"), "{checked}");
+    for configuration in ["share/h5live/h5live.toml", "etc/h5live/h5live.toml"] {
+        let checked = run(Command::new(root.join("bin/h5live-server"))
+            .arg("check-config")
+            .arg(root.join(configuration)));
+        assert!(checked.contains("fine"), "{configuration}: {checked}");
+    }
+    for file in [
+        "lib/systemd/system/h5live-server.service",
+        "lib/sysusers.d/h5live.conf",
+        "share/bash-completion/completions/h5live-server.bash",
+        "share/fish/vendor_completions.d/h5live-server.fish",
+        "share/zsh/site-functions/_h5live-server",
+    ] {
+        assert!(root.join(file).is_file(), "{file}");
+    }
+    has_a_page_for_each_command(&root);
+}
+
+fn has_a_page_for_each_command(root: &Path) {
+    let server = Command::new(root.join("bin/h5live-server"))
+        .arg("help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(server.stdout).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty());
+    let mut count = 0;
+    for line in commands {
+        let command = line.split_whitespace().next().unwrap();
+        if command != "help" {
+            let page = root.join(format!("share/man/man1/h5live-server-{command}.1"));
+            assert!(page.is_file(), "{command} has no page");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{help}");
+}
+
+#[test]
+fn the_service_is_hardened_and_starts_what_is_installed() {
+    let unit = include_str!("../packaging/h5live-server.service");
+    for line in [
+        "ExecStart=@bindir@/h5live-server serve --config @sysconfdir@/h5live/h5live.toml",
+        "DynamicUser=yes",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("h5live-server.service");
+    let program = env!("CARGO_BIN_EXE_h5live-server");
+    let text = unit
+        .replace("@bindir@/h5live-server", program)
+        .replace("@sysconfdir@", "/etc")
+        // The pages are not installed here.
+        .replace("Documentation=man:h5live-server(1)\n", "");
+    std::fs::write(&path, text).unwrap();
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(!said.contains("h5live-server.service"), "{said}");
+    // 0 is shut off from everything, 10 is as open as can be.
+    let exposure = Command::new("systemd-analyze")
+        .args(["security", "--offline=yes", "--threshold=20"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&exposure.stdout);
+    assert!(exposure.status.success(), "{said}");
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, RecordsLocation, Transport};
 use crate::records::MasterKey;
@@ -81,6 +81,23 @@ Example:
 
 A running server has the same at GET /secure/openapi.json.")]
     Openapi,
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Example:
+  h5live-server completions bash > /etc/bash_completion.d/h5live-server")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(after_help = "\
+Example:
+  h5live-server man . && man ./h5live-server.1")]
+    Man {
+        /// The directory, which must be there
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
     /// Read a configuration, say what it comes to or what is wrong, and start nothing
     #[command(after_help = "\
 Example:
@@ -117,6 +134,8 @@ pub fn run() -> ExitCode {
         Command::Mint(mint) => mint::mint(&mint, now()),
         Command::MasterKey => random().and_then(|key| print(&MasterKey::of_random(key).reveal())),
         Command::Openapi => print(crate::openapi::text().trim_end()),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { directory } => man(&directory),
         Command::CheckConfig { file } => check_config(&file),
     };
     match outcome {
@@ -142,6 +161,26 @@ fn serve(config: &std::path::Path) -> Result<(), Failure> {
     Ok(crate::server::run(config)?)
 }
 
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(
+        shell,
+        &mut CommandLine::command(),
+        "h5live-server",
+        &mut text,
+    );
+    print(String::from_utf8_lossy(&text).trim_end())
+}
+
+fn man(directory: &std::path::Path) -> Result<(), Failure> {
+    clap_mangen::generate_to(CommandLine::command(), directory).map_err(|error| {
+        Failure(format!(
+            "the manual pages cannot be written into {} ({error}); name a directory that is there",
+            directory.display()
+        ))
+    })
+}
+
 fn check_config(file: &std::path::Path) -> Result<(), Failure> {
     let config = load(file)?;
     let transport = match &config.transport {
@@ -162,8 +201,12 @@ fn check_config(file: &std::path::Path) -> Result<(), Failure> {
     for origin in &config.origins {
         print(&format!("origin {}: {}", origin.name, origin.url))?;
     }
-    if config.origins.is_empty() {
-        tell("warning: no [[origins]] are configured, so no stream can be pulled");
+    if let Some(embedded) = &config.embedded {
+        print(&format!("origin embedded: {}", embedded.listen))?;
+    } else if config.origins.is_empty() {
+        tell(
+            "warning: neither [[origins]] nor [origin.embedded] is configured, so nothing can be played",
+        );
     }
     print("the configuration is fine")
 }
