@@ -225,7 +225,8 @@ fn doors(
         clock: Arc::new(now),
         skew: config.clock_skew_seconds,
         page_origins: config.page_origins.clone(),
-        open: config.open_streams.clone(),
+        open: config.open_streams.clone().into(),
+        audience: None,
     };
     let limits = app::Limits {
         viewers: limits.max_viewers,
@@ -237,6 +238,7 @@ fn doors(
         },
         on_expiry: config.on_expiry,
         sessions: limits.sessions,
+        hls: true,
     };
     let app = App::new(
         Arc::clone(hub),

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h5live::http::standalone::{Listener, Served, open};
+use h5live::http::standalone::{Listener, Offer, Options, Served, open};
 use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Host, Key, Scope, Secret, StreamName, UnixSeconds, mint};
 use serde_json::Value;
@@ -27,9 +27,16 @@ fn stream() -> StreamName {
 
 impl Door {
     fn open() -> Self {
-        let listener = open("127.0.0.1:0".parse().unwrap(), None, false).unwrap();
+        let listener = open("127.0.0.1:0".parse().unwrap(), Options::default(), false).unwrap();
         let key = Secret::new(*b"the secret of this test").unwrap().key();
-        let served = listener.serve(stream(), key.clone()).unwrap();
+        let served = listener
+            .serve(Offer {
+                stream: stream(),
+                key: key.clone(),
+                open: false,
+                audience: None,
+            })
+            .unwrap();
         Self {
             listener,
             served,

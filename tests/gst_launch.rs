@@ -6,13 +6,16 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/plugin.rs"]
+mod plugin;
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use browser::Browser;
+use plugin::tool;
 use support::origin::Origin;
 use support::process::{Process, accepts, free_port};
 use support::publisher::{self, Publisher};
@@ -26,33 +29,6 @@ const PLAYS: &str = "h5live.snapshot().currentTime > 1 && h5live.snapshot().fram
 
 /// How many ports are tried when another process takes the chosen one first.
 const ATTEMPTS: usize = 5;
-
-/// Builds the plugin, which `cargo test` leaves out, and says where it lies. There is little to do
-/// after `make plugin`.
-fn plugin_directory() -> PathBuf {
-    // target/PROFILE/deps/this
-    let executable = std::env::current_exe().unwrap();
-    let target = executable.ancestors().nth(3).unwrap().to_owned();
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "-p", "gst-plugin-h5live"])
-        .arg("--target-dir")
-        .arg(&target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(built.success(), "the plugin is not built: run make plugin");
-    target.join("debug")
-}
-
-/// A GStreamer tool that finds the plugin and keeps its registry to itself.
-fn tool(name: &str, place: &Path, plugins: &Path) -> Command {
-    let mut command = Command::new(name);
-    command
-        .env("GST_PLUGIN_PATH", plugins)
-        .env("GST_REGISTRY", place.join("registry.bin"))
-        .current_dir(place);
-    command
-}
 
 /// The README's lines that gate a stream, by the element that each begins with.
 fn documented(source: &str) -> String {
@@ -123,7 +99,7 @@ fn place_with_secret() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn the_documented_line_gates_a_test_picture() {
-    let plugins = plugin_directory();
+    let plugins = plugin::directory();
     let directory = place_with_secret();
     let place = directory.path();
     let line = documented("videotestsrc");
@@ -137,7 +113,7 @@ async fn the_documented_line_gates_a_test_picture() {
 
 #[tokio::test]
 async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
-    let plugins = plugin_directory();
+    let plugins = plugin::directory();
     let directory = place_with_secret();
     let place = directory.path();
 
@@ -183,7 +159,7 @@ async fn the_documented_line_plays_for_a_minted_token_and_for_no_other() {
 
 #[test]
 fn gst_inspect_lists_the_element() {
-    let plugins = plugin_directory();
+    let plugins = plugin::directory();
     let directory = tempfile::tempdir().unwrap();
     let output = tool("gst-inspect-1.0", directory.path(), &plugins)
         .arg("h5liveauthsink")

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use h5live::http::standalone::{Listener, Served, open};
+use h5live::http::standalone::{Listener, Offer, Options, Served, open};
 use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Scope, Secret, StreamName, mint};
 use socket2::{Domain, Socket, Type};
@@ -27,10 +27,17 @@ struct Door {
 
 impl Door {
     fn open() -> Door {
-        let listener = open("127.0.0.1:0".parse().unwrap(), None, false).unwrap();
+        let listener = open("127.0.0.1:0".parse().unwrap(), Options::default(), false).unwrap();
         let stream = StreamName::parse("ABCDE-demo").unwrap();
         let key = Secret::new(*b"the secret of this test").unwrap().key();
-        let served = listener.serve(stream.clone(), key.clone()).unwrap();
+        let served = listener
+            .serve(Offer {
+                stream: stream.clone(),
+                key: key.clone(),
+                open: false,
+                audience: None,
+            })
+            .unwrap();
         let token = mint(&key, &Claims::of(Scope::Stream(stream))).token;
         Door {
             listener,

@@ -103,7 +103,8 @@ impl Doors {
             clock: Arc::new(ticket::now),
             skew: 0,
             page_origins: Vec::new(),
-            open: h5live::token::OpenStreams::default(),
+            open: Default::default(),
+            audience: None,
         };
         let hub = Hub::new(h5live::hub::Limits::default());
         let mut limits = app::Limits::default();

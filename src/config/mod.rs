@@ -6,7 +6,6 @@
 mod console;
 mod embedded;
 mod limits;
-mod network;
 mod origins;
 mod section;
 mod self_signed;
@@ -18,10 +17,10 @@ mod verify;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use crate::http::networks::{Network, Networks};
 pub use console::Console;
 pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
-pub use network::{Network, Networks};
 pub use self_signed::{SelfSigned, SelfSignedError};
 pub use tls::{Https, Transport};
 

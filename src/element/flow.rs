@@ -4,6 +4,7 @@
 //! the lock released.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
@@ -28,6 +29,7 @@ pub(super) struct Flow {
     audio: Option<Track>,
     started: Option<Started>,
     playing: bool,
+    keyframe_at: Option<Instant>,
     counts: Counts,
 }
 
@@ -127,6 +129,7 @@ impl Flow {
             track.reset();
         }
         self.counts = Counts::default();
+        self.keyframe_at = None;
         self.started = Some(Started {
             target,
             muxer: Muxer::new(self.video.is_some(), self.audio.is_some()),
@@ -191,12 +194,26 @@ impl Flow {
         self.counts
     }
 
-    /// The port of the element's own doors.
-    pub fn port(&self) -> Option<u16> {
+    /// The element's own doors, while they are open.
+    pub fn doors(&self) -> Option<&Doors> {
         match &self.started.as_ref()?.target {
-            Target::Own(doors) => Some(doors.port),
+            Target::Own(doors) => Some(doors),
             Target::Given(_) => None,
         }
+    }
+
+    /// The video pad, where no keyframe came on it for so long.
+    pub fn pad_without_keyframe_since(&self, now: Instant, age: Duration) -> Option<gst::Pad> {
+        let fresh = self
+            .keyframe_at
+            .is_some_and(|at| now.saturating_duration_since(at) < age);
+        let video = self.video.as_ref().filter(|_| !fresh)?;
+        Some(video.pad.clone())
+    }
+
+    /// The port of the element's own doors.
+    pub fn port(&self) -> Option<u16> {
+        self.doors().map(|doors| doors.port)
     }
 
     /// A stream begins on a pad: an EOS before it counts no more.
@@ -280,6 +297,8 @@ impl Flow {
             return Taken::NoCaps;
         }
         *frames += 1;
+        let keyframe =
+            kind == Kind::Video && !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let unit = track.access_unit(kind, buffer);
         let pushed = match unit {
             Ok(unit) => started.push(kind, unit).map_err(|error| error.to_string()),
@@ -292,7 +311,12 @@ impl Flow {
         };
         started.drain(&mut self.counts);
         match pushed {
-            Ok(()) => Taken::Muxed,
+            Ok(()) => {
+                if keyframe {
+                    self.keyframe_at = Some(Instant::now());
+                }
+                Taken::Muxed
+            }
             Err(reason) => {
                 self.counts.refused_frames += 1;
                 Taken::LeftOut(reason)

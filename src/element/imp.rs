@@ -2,9 +2,10 @@
 //!
 //! Threads: each pad has a streaming thread of its upstream; properties, state changes and `detach`
 //! come from the application's. All meet in `flow`, whose lock is held for the muxing of one buffer
-//! at most: publishing never waits for a viewer. No message is posted and no pad or peer is called
-//! with it held, and it is never held together with `settings`. A panic becomes an error message:
-//! pad functions catch theirs here, virtual methods by the bindings.
+//! at most, or for a look over the clients that the application asks for: publishing never waits for a
+//! viewer. Signals and messages about clients come from a thread of their own (`dispatch`). No message is
+//! posted and no pad or peer is called with the lock held, and it is never held together with `settings`.
+//! A panic becomes an error message: pad functions catch theirs here, virtual methods by the bindings.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -13,14 +14,17 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
 
+use super::clients::Paces;
 use super::flow::{Flow, Taken, Target};
+use super::properties;
 use super::query;
-use super::settings::{self, Settings};
+use super::settings::Settings;
+use super::signals;
 use super::standalone;
 use super::track::Kind;
 use crate::hub::Publisher;
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "h5liveauthsink",
         gst::DebugColorFlags::empty(),
@@ -33,10 +37,11 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct H5LiveAuthSink {
     settings: Mutex<Settings>,
     given: Mutex<Option<Arc<Publisher>>>,
-    flow: Mutex<Flow>,
+    pub(super) flow: Mutex<Flow>,
+    pub(super) paces: Mutex<Paces>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -62,7 +67,7 @@ impl H5LiveAuthSink {
             Some(publisher) => Target::Given(publisher),
             None => {
                 let settings = lock(&self.settings).clone();
-                let doors = standalone::open(&settings).map_err(|error| {
+                let doors = standalone::open(&settings, &self.obj()).map_err(|error| {
                     gst::element_imp_error!(self, gst::ResourceError::Settings, ("{}", error));
                     gst::StateChangeError
                 })?;
@@ -70,6 +75,7 @@ impl H5LiveAuthSink {
                 Target::Own(doors)
             }
         };
+        *lock(&self.paces) = Paces::default();
         lock(&self.flow).start(target);
         // So that `gst-launch-1.0 -v` shows which port port=0 took.
         self.obj().notify("bound-port");
@@ -191,7 +197,11 @@ impl ObjectSubclass for H5LiveAuthSink {
 
 impl ObjectImpl for H5LiveAuthSink {
     fn properties() -> &'static [glib::ParamSpec] {
-        settings::properties()
+        properties::properties()
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        signals::signals()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
@@ -203,7 +213,11 @@ impl ObjectImpl for H5LiveAuthSink {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "bound-port" => u32::from(lock(&self.flow).port().unwrap_or(0)).to_value(),
-            "stats" => lock(&self.flow).counts().structure().to_value(),
+            "stats" => {
+                let mut stats = lock(&self.flow).counts().structure();
+                self.add_client_stats(&mut stats);
+                stats.to_value()
+            }
             name => lock(&self.settings)
                 .get(name)
                 .unwrap_or_else(|| pspec.default_value().clone()),

@@ -15,10 +15,16 @@
 //! It hands on every buffer as it comes: it never prerolls, never waits for a clock and never
 //! blocks its upstream. A source that is not live needs a `clocksync` before it.
 
+mod audience;
+mod clients;
+mod dispatch;
 mod flow;
 mod imp;
+mod pace;
+mod properties;
 mod query;
 mod settings;
+mod signals;
 mod standalone;
 mod track;
 
@@ -70,6 +76,7 @@ impl Default for H5LiveAuthSink {
 
 /// Makes the element known by its name, for a plugin or, without one, for this process.
 pub fn register(plugin: Option<&gst::Plugin>) -> Result<(), glib::BoolError> {
+    properties::OnExpiry::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
         plugin,
         "h5liveauthsink",

@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::properties::{DEFAULT_ADDRESS, DEFAULT_AUTHORIZE_TIMEOUT, DEFAULT_PORT, OnExpiry};
+use crate::http::networks::Network;
+use crate::http::standalone::Options;
 use crate::http::tls::TlsFiles;
-use crate::token::{Secret, SecretError, StreamName, StreamNameError};
-
-const DEFAULT_ADDRESS: &str = "127.0.0.1";
-const DEFAULT_PORT: u16 = 8181;
+use crate::token::{Key, Secret, SecretError, StreamName, StreamNameError};
 
 /// More than a secret and its line end can have.
 const LONGEST_SECRET_FILE: u64 = 4096;
@@ -30,15 +30,26 @@ pub(super) struct Settings {
     tls_certificate_file: Option<String>,
     tls_key_file: Option<String>,
     plain_http: bool,
+    open: bool,
+    hls: bool,
+    on_expiry: OnExpiry,
+    max_clients: u32,
+    client_backlog: u32,
+    gop_cache: u32,
+    trusted_proxies: Option<String>,
+    page_origins: Option<String>,
+    authorize_timeout: u32,
 }
 
 /// Checked and read.
 pub(super) struct Resolved {
     pub stream: StreamName,
-    pub secret: Secret,
+    pub key: Key,
+    pub open: bool,
     pub address: SocketAddr,
-    pub tls: Option<TlsFiles>,
+    pub options: Options,
     pub plain_http: bool,
+    pub authorize_timeout: Duration,
 }
 
 /// Why the element can't start as it is set.
@@ -62,6 +73,10 @@ pub(super) enum SettingsError {
     Address(String, AddrParseError),
     #[error("only one of tls-certificate-file and tls-key-file is set: TLS needs both")]
     HalfTls,
+    #[error("trusted-proxies can't be read: {0}")]
+    TrustedProxies(String),
+    #[error("the system gives no random bytes ({0}); set secret-file")]
+    Random(getrandom::Error),
 }
 
 impl Default for Settings {
@@ -75,6 +90,15 @@ impl Default for Settings {
             tls_certificate_file: None,
             tls_key_file: None,
             plain_http: false,
+            open: false,
+            hls: true,
+            on_expiry: OnExpiry::Keep,
+            max_clients: narrow(Options::default().viewers),
+            client_backlog: narrow(Options::default().lag_bytes),
+            gop_cache: narrow(Options::default().ring_bytes),
+            trusted_proxies: None,
+            page_origins: None,
+            authorize_timeout: DEFAULT_AUTHORIZE_TIMEOUT,
         }
     }
 }
@@ -98,11 +122,38 @@ impl Settings {
         };
         Ok(Resolved {
             stream,
-            secret: self.read_secret()?,
+            key: self.key()?,
+            open: self.open,
             address: SocketAddr::new(ip, self.port),
-            tls,
+            options: Options {
+                tls,
+                viewers: wide(self.max_clients),
+                lag_bytes: wide(self.client_backlog),
+                ring_bytes: wide(self.gop_cache),
+                on_expiry: self.on_expiry.into(),
+                hls: self.hls,
+                trusted: listed(&self.trusted_proxies)
+                    .map(Network::parse)
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(SettingsError::TrustedProxies)?
+                    .into(),
+                page_origins: listed(&self.page_origins)
+                    .map(str::to_ascii_lowercase)
+                    .collect(),
+            },
             plain_http: self.plain_http,
+            authorize_timeout: Duration::from_millis(self.authorize_timeout.into()),
         })
+    }
+
+    fn key(&self) -> Result<Key, SettingsError> {
+        if self.open && self.secret.is_none() && self.secret_file.is_none() {
+            // Known to nobody: the gated door then lets nobody in.
+            let mut bytes = vec![0; 32];
+            getrandom::fill(&mut bytes).map_err(SettingsError::Random)?;
+            return Ok(Secret::new(bytes)?.key());
+        }
+        Ok(self.read_secret()?.key())
     }
 
     fn read_secret(&self) -> Result<Secret, SettingsError> {
@@ -135,6 +186,15 @@ impl Settings {
             "tls-certificate-file" => take(value, &mut self.tls_certificate_file),
             "tls-key-file" => take(value, &mut self.tls_key_file),
             "plain-http" => take(value, &mut self.plain_http),
+            "open" => take(value, &mut self.open),
+            "hls" => take(value, &mut self.hls),
+            "on-expiry" => take(value, &mut self.on_expiry),
+            "max-clients" => take(value, &mut self.max_clients),
+            "client-backlog" => take(value, &mut self.client_backlog),
+            "gop-cache" => take(value, &mut self.gop_cache),
+            "trusted-proxies" => take(value, &mut self.trusted_proxies),
+            "page-origins" => take(value, &mut self.page_origins),
+            "authorize-timeout" => take(value, &mut self.authorize_timeout),
             _ => false,
         }
     }
@@ -150,9 +210,32 @@ impl Settings {
             "tls-certificate-file" => self.tls_certificate_file.to_value(),
             "tls-key-file" => self.tls_key_file.to_value(),
             "plain-http" => self.plain_http.to_value(),
+            "open" => self.open.to_value(),
+            "hls" => self.hls.to_value(),
+            "on-expiry" => self.on_expiry.to_value(),
+            "max-clients" => self.max_clients.to_value(),
+            "client-backlog" => self.client_backlog.to_value(),
+            "gop-cache" => self.gop_cache.to_value(),
+            "trusted-proxies" => self.trusted_proxies.to_value(),
+            "page-origins" => self.page_origins.to_value(),
+            "authorize-timeout" => self.authorize_timeout.to_value(),
             _ => return None,
         })
     }
+}
+
+pub(super) fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn wide(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// The parts of a comma list.
+fn listed(list: &Option<String>) -> impl Iterator<Item = &str> {
+    let parts = list.as_deref().unwrap_or_default().split(',');
+    parts.map(str::trim).filter(|part| !part.is_empty())
 }
 
 /// A file's bytes without the line end that an editor leaves.
@@ -168,77 +251,6 @@ fn read_secret_file(path: &str) -> io::Result<Vec<u8>> {
         }
     }
     Ok(bytes)
-}
-
-/// All properties of the element.
-pub(super) fn properties() -> &'static [glib::ParamSpec] {
-    static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-        let text = |name, nick, blurb| {
-            glib::ParamSpecString::builder(name)
-                .nick(nick)
-                .blurb(blurb)
-                .mutable_ready()
-        };
-        vec![
-            text(
-                "stream-name",
-                "Stream name",
-                "The stream that tokens are made for: an organisation hash, then \"-\" and letters, digits or \"_\", e.g. ABCDE-demo",
-            )
-            .build(),
-            text(
-                "secret",
-                "Secret",
-                "What tokens are made with, 16 to 256 bytes; reads as null. On a command line others can see it: use secret-file there",
-            )
-            .build(),
-            text(
-                "secret-file",
-                "Secret file",
-                "File that holds the secret, 16 to 256 bytes; a line end after it is not part of it",
-            )
-            .build(),
-            text("address", "Address", "IP address to listen on")
-                .default_value(Some(DEFAULT_ADDRESS))
-                .build(),
-            glib::ParamSpecUInt::builder("port")
-                .nick("Port")
-                .blurb("TCP port to listen on; 0 takes a free one, see bound-port")
-                .maximum(u32::from(u16::MAX))
-                .default_value(u32::from(DEFAULT_PORT))
-                .mutable_ready()
-                .build(),
-            glib::ParamSpecUInt::builder("bound-port")
-                .nick("Bound port")
-                .blurb("TCP port that it listens on; 0 while it does not")
-                .maximum(u32::from(u16::MAX))
-                .read_only()
-                .build(),
-            text(
-                "tls-certificate-file",
-                "TLS certificate file",
-                "PEM file with the certificate chain, leaf first; with tls-key-file it serves HTTPS only",
-            )
-            .build(),
-            text(
-                "tls-key-file",
-                "TLS key file",
-                "PEM file with the certificate's private key",
-            )
-            .build(),
-            glib::ParamSpecBoolean::builder("plain-http")
-                .nick("Plain HTTP")
-                .blurb("Serve without TLS on an address that is not loopback")
-                .mutable_ready()
-                .build(),
-            glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("Counts since it was started: video-frames, audio-frames, refused-frames, init-segments, fragments, bytes")
-                .read_only()
-                .build(),
-        ]
-    });
-    PROPERTIES.as_ref()
 }
 
 #[cfg(test)]
@@ -268,18 +280,21 @@ mod tests {
     fn the_defaults_listen_on_loopback() {
         let resolved = good().resolve().unwrap();
         assert_eq!(resolved.address.to_string(), "127.0.0.1:8181");
-        assert!(resolved.tls.is_none());
+        assert!(resolved.options.tls.is_none());
     }
 
     #[test]
     fn each_refusal_names_what_to_set() {
         type Row = (&'static str, fn(&mut Settings));
-        let rows: [Row; 7] = [
+        let rows: [Row; 8] = [
             ("stream-name", |s| s.stream_name = None),
             ("stream name", |s| s.stream_name = Some("x socks=1".into())),
             ("secret-file", |s| s.secret = None),
             ("16 to 256 bytes", |s| s.secret = Some("short".into())),
             ("secret-file", |s| s.secret_file = Some("x".into())),
+            ("trusted-proxies", |s| {
+                s.trusted_proxies = Some("10.0.0.1/8".into())
+            }),
             ("127.0.0.1", |s| s.address = "localhost".into()),
             ("tls-key-file", |s| s.tls_key_file = Some("key.pem".into())),
         ];
@@ -287,6 +302,29 @@ mod tests {
             let error = refusal(change);
             assert!(error.contains(said), "{said} in {error}");
         }
+    }
+
+    #[test]
+    fn an_open_stream_needs_no_secret_and_each_start_has_another() {
+        let settings = Settings {
+            open: true,
+            secret: None,
+            ..good()
+        };
+        let (one, other) = (settings.resolve().unwrap(), settings.resolve().unwrap());
+        assert!(one.open && !one.key.same_secret(&other.key));
+        assert!(
+            good()
+                .resolve()
+                .unwrap()
+                .key
+                .same_secret(&good().resolve().unwrap().key)
+        );
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_listener() {
+        assert_eq!(good().resolve().unwrap().options, Options::default());
     }
 
     #[test]

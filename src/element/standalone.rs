@@ -1,14 +1,21 @@
 //! The element's own doors, where no server gave it a publisher.
 
+use std::sync::Arc;
+
+use super::audience::Listeners;
+use super::dispatch::Dispatcher;
 use super::settings::{Resolved, Settings, SettingsError};
-use crate::http::standalone::{self, ListenError, Served};
+use crate::http::standalone::{self, ListenError, Offer, Served};
 use crate::hub::PublishError;
 
 /// Open doors and the stream behind them. Dropping it closes them, unless another element of this
-/// process shares them.
+/// process shares them, and then waits a moment until what happened there is told.
 pub(super) struct Doors {
+    // In this order: the sessions that end with the doors are told of.
     pub served: Served,
     pub port: u16,
+    pub listeners: Arc<Listeners>,
+    _dispatcher: Dispatcher,
 }
 
 /// Why there are no doors.
@@ -20,21 +27,37 @@ pub(super) enum DoorsError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error("can't start the thread that tells of clients ({0})")]
+    Thread(#[from] std::io::Error),
 }
 
 /// Opens the doors that the settings ask for, or joins those that are open there already.
-pub(super) fn open(settings: &Settings) -> Result<Doors, DoorsError> {
+pub(super) fn open(
+    settings: &Settings,
+    element: &super::H5LiveAuthSink,
+) -> Result<Doors, DoorsError> {
     let Resolved {
         stream,
-        secret,
+        key,
+        open,
         address,
-        tls,
+        options,
         plain_http,
+        authorize_timeout,
     } = settings.resolve()?;
-    let listener = standalone::open(address, tls, plain_http)?;
-    let served = listener.serve(stream, secret.key())?;
+    let (queue, dispatcher) = Dispatcher::start(element)?;
+    let listeners = Arc::new(Listeners::new(element, queue, authorize_timeout));
+    let listener = standalone::open(address, options, plain_http)?;
+    let served = listener.serve(Offer {
+        stream,
+        key,
+        open,
+        audience: Some(Arc::clone(&listeners) as _),
+    })?;
     Ok(Doors {
         served,
         port: listener.local_addr().port(),
+        listeners,
+        _dispatcher: dispatcher,
     })
 }

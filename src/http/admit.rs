@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::StatusCode;
 
+use super::audience::{Audience, Word};
 use super::leases::End;
 use crate::hub::{OriginName, Source};
 use crate::token::{
@@ -80,6 +81,14 @@ pub enum Refusal {
     /// Somebody who is no proxy of the operator's asks in the name of another.
     #[error("only a proxy may ask this; the operator names it in trusted-proxies")]
     Untrusted,
+    /// The application that embeds the doors does not want this viewer.
+    #[error("the application has refused this viewer in authorize-client")]
+    Declined,
+    /// The application has not said in time whether it wants this viewer.
+    #[error(
+        "the application has not answered authorize-client in time; answer sooner, or raise authorize-timeout"
+    )]
+    Unanswered,
     /// A query that can't be read, or a stream name that can't be one.
     #[error("the request can't be read: {0}")]
     BadRequest(String),
@@ -109,6 +118,8 @@ impl Refusal {
             Self::Denied(denial) => denial.code(),
             Self::PageOrigin => "page_origin",
             Self::Untrusted => "untrusted",
+            Self::Declined => "declined",
+            Self::Unanswered => "unanswered",
             Self::BadRequest(_) => "bad_request",
             Self::UnknownOrigin => "unknown_origin",
             Self::NotLive => "not_live",
@@ -128,7 +139,8 @@ impl Refusal {
                 DenialKind::Invalid => 4901,
                 DenialKind::Unavailable => 4900,
             },
-            Self::PageOrigin | Self::Untrusted => 4901,
+            Self::PageOrigin | Self::Untrusted | Self::Declined => 4901,
+            Self::Unanswered => 4900,
             // Not one that players come again after: the two would replace each other for ever.
             Self::Ended(End::Withdrawn | End::Replaced) => 4901,
             Self::Ended(End::Expired) => 4903,
@@ -193,7 +205,9 @@ pub struct Gate {
     /// The `Origin` headers that may open a door, lower case; empty: any, and none.
     pub page_origins: Vec<String>,
     /// The streams that the open doors open.
-    pub open: OpenStreams,
+    pub open: RwLock<OpenStreams>,
+    /// Who has a word after the verifier.
+    pub audience: Option<Arc<dyn Audience>>,
 }
 
 impl ViewerRequest {
@@ -304,7 +318,7 @@ impl Gate {
     }
 
     /// The verdict alone, where nothing is played from an origin.
-    pub async fn grant(&self, request: &ViewerRequest, facts: &Facts) -> Result<Grant, Denial> {
+    pub async fn grant(&self, request: &ViewerRequest, facts: &Facts) -> Result<Grant, Refusal> {
         self.verify(request, facts).await.map(|(grant, _)| grant)
     }
 
@@ -312,9 +326,32 @@ impl Gate {
         &self,
         request: &ViewerRequest,
         facts: &Facts,
+    ) -> Result<(Grant, Option<TokenId>), Refusal> {
+        let (grant, token) = self.judge(request, facts).await?;
+        // Not before: what the verifier refuses, nobody else is asked about.
+        let word = match &self.audience {
+            Some(audience) => audience.ask(&grant, facts).await,
+            None => Word::Agreed,
+        };
+        match word {
+            Word::Agreed => Ok((grant, token)),
+            Word::Until(UnixSeconds(at)) if at <= (self.clock)().0 => Err(Refusal::Declined),
+            Word::Until(at) => Ok((grant.until(at), token)),
+            Word::Refused => Err(Refusal::Declined),
+            Word::Silent => Err(Refusal::Unanswered),
+        }
+    }
+
+    async fn judge(
+        &self,
+        request: &ViewerRequest,
+        facts: &Facts,
     ) -> Result<(Grant, Option<TokenId>), Denial> {
         match request.door {
-            Door::Open => Ok((self.open.grant(&request.stream)?, None)),
+            Door::Open => {
+                let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+                Ok((open.grant(&request.stream)?, None))
+            }
             Door::Gated => {
                 let presented = Presented::read(&request.parameters, &request.stream)?;
                 let key = self.keys.key(presented.scope(), presented.kid()).await;

@@ -14,6 +14,7 @@ use hyper::header::{CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::admit::{Door, Gate, Refusal};
+use super::audience;
 use super::body::{Body, text};
 use super::client_address::{Trusted, client_address};
 use super::denials::{self, Denials};
@@ -75,6 +76,8 @@ pub struct Limits {
     pub on_expiry: OnExpiry,
     /// Sessions at once by one token and by one tag.
     pub sessions: SessionLimits,
+    /// Whether they play by HLS too.
+    pub hls: bool,
 }
 
 impl Default for Limits {
@@ -85,6 +88,7 @@ impl Default for Limits {
             fanout: FanoutLimits::default(),
             on_expiry: OnExpiry::default(),
             sessions: SessionLimits::default(),
+            hls: true,
         }
     }
 }
@@ -152,8 +156,9 @@ pub struct App {
     pub places: Places,
     /// What all sessions have in common.
     pub sessions: session::Settings,
-    /// Who plays by HLS.
+    /// Who plays by HLS, where that is wanted.
     pub hls: Sessions,
+    hls_wanted: bool,
     /// Who may begin to without naming a page.
     pub approvals: Approvals,
     /// What was taken and answered.
@@ -184,12 +189,17 @@ impl App {
         let counts = Arc::clone(&traffic);
         let denials = Arc::<Denials>::default();
         let denied = Arc::clone(&denials);
-        let leases = Arc::new(Leases::new(limits.sessions));
+        let leases = Leases::new(limits.sessions)
+            .on_expiry(limits.on_expiry)
+            .heard_by(gate.audience.clone());
+        let leases = Arc::new(leases);
+        let heard = gate.audience.clone();
         let marks = Arc::clone(&leases);
         let serve = move |reply_to: crate::hub::fanout::ReplyTo<Session>,
                           asked: session::Reauthorise| {
             let gate = Arc::clone(&verifier);
             let (counts, denied) = (Arc::clone(&counts), Arc::clone(&denied));
+            let heard = heard.clone();
             let since = marks.mark();
             runtime.spawn(async move {
                 let outcome = gate.admit(&asked.request, &asked.facts).await;
@@ -197,6 +207,7 @@ impl App {
                 if let Err(refusal) = &outcome {
                     counts.refused(refusal);
                     let stream = Some(asked.request.stream.clone());
+                    audience::tell(&heard, Way::WebSocket, &stream, asked.facts.ip, refusal);
                     denied.note(Way::WebSocket, stream, asked.facts.ip, refusal);
                 }
                 reply_to.send(asked.verdict(outcome, since));
@@ -215,6 +226,7 @@ impl App {
                 message_bytes: limits.message_bytes,
             },
             hls: Sessions::default(),
+            hls_wanted: limits.hls,
             approvals: Approvals::default(),
             traffic,
             denials,
@@ -226,7 +238,7 @@ impl App {
             let leases = Arc::clone(&app.leases);
             tokio::spawn(tell_replaced(Arc::downgrade(&app), leases));
         }
-        if limits.on_expiry == OnExpiry::Close {
+        if limits.on_expiry == OnExpiry::Close || app.gate.audience.is_some() {
             tokio::spawn(close_expired(Arc::downgrade(&app)));
         }
         Ok(app)
@@ -256,6 +268,7 @@ impl App {
         self.traffic.refused(refusal);
         let stream = denials::stream_of(request.uri().query().unwrap_or_default());
         let client = self.client_address(peer, request.headers());
+        audience::tell(&self.gate.audience, way, &stream, client, refusal);
         self.denials.note(way, stream, client, refusal);
     }
 
@@ -349,8 +362,9 @@ impl App {
         request: &Request<Incoming>,
     ) -> Response<Body> {
         match below {
-            "playlist.m3u8" => hls::playlist(self, door, peer, request).await,
             "stream.mp4" => progressive::stream(self, door, peer, request).await,
+            _ if !self.hls_wanted => text(StatusCode::NOT_FOUND, "There is no HLS here.\n"),
+            "playlist.m3u8" => hls::playlist(self, door, peer, request).await,
             below => hls::media(self, door, peer, below, request).await,
         }
     }

@@ -11,12 +11,12 @@
 //! nothing is looked for while media flows.
 
 mod counts;
+mod lease;
 mod listing;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::admit::Refusal;
+use super::audience::Audience;
 use super::way::Way;
 use crate::token::{Grant, Scope, TokenId, UnixSeconds, Withdrawal};
 use counts::Counts;
@@ -86,6 +87,7 @@ pub struct Leases {
     counters: Counters,
     /// Some lease has been replaced.
     replaced: Notify,
+    audience: Option<Arc<dyn Audience>>,
 }
 
 #[derive(Default)]
@@ -97,6 +99,8 @@ struct Table {
     /// Withdrawals ever.
     withdrawals: u64,
     counts: Counts,
+    /// Expiry ends only what has a deadline of its own.
+    only_deadlines: bool,
 }
 
 struct Entry {
@@ -134,6 +138,10 @@ struct State {
     way: OnceLock<Way>,
     end: OnceLock<End>,
     changed: Notify,
+    /// Told to the audience, which hears of its end too.
+    told: OnceLock<Listed>,
+    stalled: AtomicBool,
+    skips: AtomicU64,
 }
 
 /// One session's permission to go on; dropping it gives it back.
@@ -150,6 +158,20 @@ impl Leases {
             table: Mutex::new(table),
             ..Self::default()
         }
+    }
+
+    /// Also what expiry does to those who play.
+    pub fn on_expiry(mut self, on_expiry: OnExpiry) -> Self {
+        let table = self.table.get_mut();
+        let table = table.unwrap_or_else(PoisonError::into_inner);
+        table.only_deadlines = on_expiry == OnExpiry::Keep;
+        self
+    }
+
+    /// Also who hears of them.
+    pub fn heard_by(mut self, audience: Option<Arc<dyn Audience>>) -> Self {
+        self.audience = audience;
+        self
     }
 
     /// To be taken before the gate is asked.
@@ -179,6 +201,9 @@ impl Leases {
             way: OnceLock::new(),
             end: OnceLock::new(),
             changed: Notify::new(),
+            told: OnceLock::new(),
+            stalled: AtomicBool::new(false),
+            skips: AtomicU64::new(0),
         });
         table.insert(
             id,
@@ -308,9 +333,16 @@ impl Table {
         if let Some(Counted { token, .. }) = entry.counted {
             self.counts.insert(id, (&entry.grant, token));
         }
-        self.expiries
-            .extend(entry.grant.expires().map(|at| (at, id)));
+        self.expiries.extend(self.over(&entry).map(|at| (at, id)));
         self.entries.insert(id, entry);
+    }
+
+    /// When a session has to end.
+    fn over(&self, entry: &Entry) -> Option<UnixSeconds> {
+        match self.only_deadlines {
+            true => entry.grant.deadline(),
+            false => entry.grant.expires(),
+        }
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
@@ -318,61 +350,10 @@ impl Table {
         if let Some(Counted { token, .. }) = entry.counted {
             self.counts.remove(id, (&entry.grant, token));
         }
-        if let Some(at) = entry.grant.expires() {
+        if let Some(at) = self.over(&entry) {
             self.expiries.remove(&(at, id));
         }
         Some(entry)
-    }
-}
-
-impl Lease {
-    /// Why it has ended, once it has.
-    pub fn end(&self) -> Option<End> {
-        self.0.end.get().copied()
-    }
-
-    /// Waits until it ends.
-    pub async fn ended(&self) -> End {
-        loop {
-            let mut changed = pin!(self.0.changed.notified());
-            changed.as_mut().enable();
-            if let Some(end) = self.end() {
-                return end;
-            }
-            changed.await;
-        }
-    }
-
-    /// Goes on by another grant, which was given after `since`, unless either has ended.
-    pub fn renew(
-        &self,
-        since: Mark,
-        (grant, token): (&Grant, Option<TokenId>),
-    ) -> Result<(), Refusal> {
-        let mut table = self.0.leases.lock();
-        let entry = table.entries.get(&self.0.id);
-        let Some((client, counted)) = entry.map(|entry| (entry.client, entry.counted)) else {
-            return Err(Refusal::Ended(self.end().unwrap_or(End::Withdrawn)));
-        };
-        table.check(since, grant, client)?;
-        let counted = counted.map(|counted| Counted { token, ..counted });
-        let leaving = table.make_room(grant, client, counted, Some(self.0.id))?;
-        if let Some(mut entry) = table.remove(self.0.id) {
-            entry.grant = grant.clone();
-            entry.counted = counted;
-            table.insert(self.0.id, entry);
-        }
-        drop(table);
-        self.0.leases.replace(leaving);
-        Ok(())
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let entry = self.0.leases.lock().remove(self.0.id);
-        // Outside of the lock, as all that others may wait for.
-        drop(entry);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod app;
+pub mod audience;
 pub mod body;
 pub mod certificate;
 pub mod client_address;
@@ -16,6 +17,7 @@ pub mod hls;
 pub mod lasting_listener;
 pub mod leases;
 pub mod listener;
+pub mod networks;
 pub mod pages;
 pub mod places;
 pub mod progressive;

@@ -1,24 +1,27 @@
 //! The doors of an element that is used without the server: one listener an address, shared by all
 //! elements of the process, and no API.
 
+mod keys;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 
-use super::admit::{Gate, KeySource, Lookup, OriginChoice};
+use super::admit::{Gate, KeySource, OriginChoice};
 use super::app::App;
-use super::client_address::Nobody;
+use super::audience::Audience;
+use super::leases::{Listed, OnExpiry};
 use super::listener::{self, Front, Limits};
+use super::networks::Networks;
 use super::tls::{self, TlsError, TlsFiles};
-use crate::hub::{Hub, OriginName, PublishError, Publisher, Source};
-use crate::token::{
-    Key, KeyLookup, Kid, OpenStreams, Orga, Scope, StreamName, UnixSeconds, Withdrawal,
-};
+use crate::hub::{self, Hub, OriginName, PublishError, Publisher, Source};
+use crate::token::{Key, Orga, Scope, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
+use keys::Keys;
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -51,12 +54,67 @@ pub enum ListenError {
         "another element listens on {0} with other TLS settings; use the same, or another port"
     )]
     OtherTls(SocketAddr),
+    /// The same for all that belongs to the listener.
+    #[error(
+        "another element listens on {0} with other settings of the listener (max-clients, client-backlog, \
+         gop-cache, on-expiry, hls, trusted-proxies, page-origins); use the same, or another port"
+    )]
+    OtherOptions(SocketAddr),
     /// The certificate or the key.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system gives no threads.
     #[error("can't start the threads that serve viewers ({0})")]
     Threads(io::Error),
+}
+
+/// What all streams of one listener have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Certificate and key, where it speaks TLS.
+    pub tls: Option<TlsFiles>,
+    /// Viewers at once.
+    pub viewers: usize,
+    /// Bytes that a viewer may be behind ([`hub::Limits::lag_bytes`]).
+    pub lag_bytes: usize,
+    /// Bytes of one stream that are held ([`hub::Limits::ring_bytes`]).
+    pub ring_bytes: usize,
+    /// What happens to viewers whose token expires while they play.
+    pub on_expiry: OnExpiry,
+    /// Whether they play by HLS too.
+    pub hls: bool,
+    /// The proxies that may tell a client's address.
+    pub trusted: Networks,
+    /// The `Origin` headers that may open a door, lower case; empty: any, and none.
+    pub page_origins: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (app, hub) = (super::app::Limits::default(), hub::Limits::default());
+        Self {
+            tls: None,
+            viewers: app.viewers,
+            lag_bytes: hub.lag_bytes,
+            ring_bytes: hub.ring_bytes,
+            on_expiry: app.on_expiry,
+            hls: app.hls,
+            trusted: Networks::default(),
+            page_origins: Vec::new(),
+        }
+    }
+}
+
+/// A stream, and who may play it.
+pub struct Offer {
+    /// Its name.
+    pub stream: StreamName,
+    /// What its tokens are signed with.
+    pub key: Key,
+    /// Whether the open doors open it, without a token.
+    pub open: bool,
+    /// Who has a word on its viewers, and hears of them.
+    pub audience: Option<Arc<dyn Audience>>,
 }
 
 /// A listener, for as long as somebody holds it.
@@ -72,7 +130,7 @@ pub struct Served {
 
 struct Shared {
     address: SocketAddr,
-    tls: Option<TlsFiles>,
+    options: Options,
     app: Arc<App>,
     keys: Arc<Keys>,
     accepting: tokio::task::AbortHandle,
@@ -80,23 +138,13 @@ struct Shared {
     closed: Mutex<mpsc::Receiver<Infallible>>,
 }
 
-#[derive(Default)]
-struct Keys(Mutex<HashMap<StreamName, Kept>>);
-
-/// A stream's key, numbered anew whenever its secret changes. It stays when the stream is taken off, so
-/// that viewers who wait for it get it only from an element with the same secret.
-struct Kept {
-    key: Key,
-    served: bool,
-}
-
 /// Opens the doors at an address, or joins those that are open there. Port 0 takes a free one.
 pub fn open(
     address: SocketAddr,
-    tls: Option<TlsFiles>,
+    options: Options,
     plain_http: bool,
 ) -> Result<Listener, ListenError> {
-    if tls.is_none() && !plain_http && !address.ip().is_loopback() {
+    if options.tls.is_none() && !plain_http && !address.ip().is_loopback() {
         return Err(ListenError::PlainHttp(address));
     }
     // Held throughout, so that two elements that start at once do not both bind.
@@ -109,19 +157,22 @@ pub fn open(
         };
         // Before `shared` may be dropped, which takes the lock.
         drop(open);
-        return match shared.tls == tls {
-            true => Ok(Listener { shared }),
-            false => Err(ListenError::OtherTls(address)),
-        };
+        if shared.options.tls != options.tls {
+            return Err(ListenError::OtherTls(address));
+        }
+        if shared.options != options {
+            return Err(ListenError::OtherOptions(address));
+        }
+        return Ok(Listener { shared });
     }
-    let shared = Arc::new(Shared::open(address, tls)?);
+    let shared = Arc::new(Shared::open(address, options)?);
     open.insert(shared.address, Arc::downgrade(&shared));
     Ok(Listener { shared })
 }
 
 impl Shared {
-    fn open(address: SocketAddr, files: Option<TlsFiles>) -> Result<Self, ListenError> {
-        let tls = files.as_ref().map(tls::from_files).transpose()?;
+    fn open(address: SocketAddr, options: Options) -> Result<Self, ListenError> {
+        let tls = options.tls.as_ref().map(tls::from_files).transpose()?;
         let front = Front {
             tls: tls.map(|tls| tls.config),
             ..Front::default()
@@ -137,14 +188,25 @@ impl Shared {
             origins: Arc::new(This),
             clock: Arc::new(now),
             skew: 0,
-            page_origins: Vec::new(),
-            open: OpenStreams::default(),
+            page_origins: options.page_origins.clone(),
+            open: RwLock::default(),
+            audience: Some(Arc::clone(&keys) as _),
         };
         let hostname = address.to_string();
-        let hub = Hub::new(crate::hub::Limits::default());
-        let limits = super::app::Limits::default();
+        let hub = Hub::new(hub::Limits {
+            lag_bytes: options.lag_bytes,
+            ring_bytes: options.ring_bytes,
+            ..hub::Limits::default()
+        });
+        let limits = super::app::Limits {
+            viewers: options.viewers,
+            on_expiry: options.on_expiry,
+            hls: options.hls,
+            ..super::app::Limits::default()
+        };
+        let trusted = Arc::new(options.trusted.clone());
         let verify = super::verify::Headers::default();
-        let app = App::new(hub, gate, None, Arc::new(Nobody), hostname, verify, &limits)
+        let app = App::new(hub, gate, None, trusted, hostname, verify, &limits)
             .map_err(ListenError::Threads)?;
         let (open, closed) = mpsc::channel();
         let serving = listener::serve(socket, front, Arc::clone(&app), Limits::default());
@@ -154,7 +216,7 @@ impl Shared {
         };
         Ok(Self {
             address,
-            tls: files,
+            options,
             app,
             keys,
             accepting: runtime.spawn(serving).abort_handle(),
@@ -196,23 +258,32 @@ impl Listener {
         self.shared.address
     }
 
-    /// Serves a stream to whoever holds a token that this key signed.
-    pub fn serve(&self, stream: StreamName, key: Key) -> Result<Served, PublishError> {
+    /// Serves a stream.
+    pub fn serve(&self, offer: Offer) -> Result<Served, PublishError> {
+        let stream = offer.stream.clone();
         let source = Source {
             origin: this(),
             stream: stream.clone(),
         };
         let publisher = self.shared.app.hub.publish(&source)?;
-        if let Some(before) = self.shared.keys.serve(&stream, &key) {
+        if let Some(before) = self.shared.keys.serve(offer) {
             let scope = Scope::Stream(stream);
             let withdrawal = Withdrawal::Record { scope, before };
             let sessions = self.shared.app.withdraw(&withdrawal);
             tracing::info!(%source, sessions, "the secret is another one now");
         }
+        self.shared.open_what_is_open();
         Ok(Served {
             shared: Arc::clone(&self.shared),
             publisher,
         })
+    }
+}
+
+impl Shared {
+    fn open_what_is_open(&self) {
+        let mut streams = (self.app.gate.open.write()).unwrap_or_else(PoisonError::into_inner);
+        *streams = self.keys.open();
     }
 }
 
@@ -221,48 +292,44 @@ impl Served {
     pub fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
     }
+
+    fn stream(&self) -> &StreamName {
+        &self.publisher.source().stream
+    }
+
+    /// The ids of its latest sessions, so many of them; and how many there are.
+    pub fn sessions(&self, most: usize) -> (usize, Vec<u64>) {
+        self.shared.app.leases.of_stream(self.stream(), most)
+    }
+
+    /// One of its sessions.
+    pub fn session(&self, id: u64) -> Option<Listed> {
+        let listed = self.shared.app.leases.listed(id);
+        listed.filter(|listed| listed.stream == *self.stream())
+    }
+
+    /// Ends one of its sessions; `false` where there is none of this id.
+    pub fn kick(&self, id: u64) -> bool {
+        self.session(id).is_some() && self.shared.app.end_session(id)
+    }
+
+    /// Ends its sessions of this tag and address, each where it is given; returns how many.
+    pub fn revoke(&self, tag: Option<Tag>, ip: Option<IpAddr>) -> usize {
+        let selection = Selection {
+            stream: Some(self.stream().clone()),
+            tag,
+            ip,
+            ..Selection::of(self.stream().orga())
+        };
+        let withdrawal = Withdrawal::Sessions(selection);
+        self.shared.app.withdraw(&withdrawal)
+    }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let stream = &self.publisher.source().stream;
-        if let Some(kept) = self.shared.keys.lock().get_mut(stream) {
-            kept.served = false;
-        }
-    }
-}
-
-impl Keys {
-    /// Lets tokens of this key open a stream. Returns its revision where the secret before was another.
-    fn serve(&self, stream: &StreamName, key: &Key) -> Option<u64> {
-        let mut keys = self.lock();
-        let last = keys.get(stream).map(|kept| &kept.key);
-        let other = last.filter(|last| !last.same_secret(key));
-        let replaced = other.map(|other| other.revision() + 1);
-        let revision = replaced.or(last.map(Key::revision)).unwrap_or_default();
-        let key = Key::from_parts(key.kid(), *key.signing_bytes(), revision);
-        keys.insert(stream.clone(), Kept { key, served: true });
-        replaced
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl KeySource for Keys {
-    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
-        let found = match scope {
-            Scope::Stream(stream) => self
-                .lock()
-                .get(stream)
-                .filter(|kept| kept.served && kept.key.kid() == kid)
-                .map(|kept| kept.key.clone()),
-            Scope::Orga(_) => None,
-        };
-        Box::pin(std::future::ready(
-            found.map_or(KeyLookup::Unknown, KeyLookup::Found),
-        ))
+        self.shared.keys.leave(self.stream());
+        self.shared.open_what_is_open();
     }
 }
 

@@ -75,7 +75,7 @@ async fn verify(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Grant, R
     let outcome = match original(app, peer, headers) {
         Ok((wanted, facts)) => {
             let granted = app.gate.grant(&wanted, &facts).await;
-            granted.map_err(|denial| (Some(wanted.stream), facts.ip, denial.into()))
+            granted.map_err(|denial| (Some(wanted.stream), facts.ip, denial))
         }
         Err(refusal) => Err((None, peer, refusal)),
     };

@@ -1,13 +1,10 @@
 //! The doors' interfaces over what the server has.
 
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::description::{self, Description};
-use crate::config::Networks;
 use crate::http::admit::{KeySource, Lookup, OriginChoice};
 use crate::http::app::{Answer, Api, ApiRequest, App};
-use crate::http::client_address::Trusted;
 use crate::hub::{Demand, OriginName, Source};
 use crate::issuer::{Issuer, Live};
 use crate::origin::{Origins, Supervisor};
@@ -90,11 +87,5 @@ impl Api for IssuerApi {
                 .await
                 .map(Into::into)
         })
-    }
-}
-
-impl Trusted for Networks {
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.contains(address)
     }
 }

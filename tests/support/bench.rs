@@ -44,6 +44,10 @@ impl Bench {
     /// One with another secret than that of [`Viewer`]'s tokens.
     pub fn with_secret(stream: &str, port: u16, secret: &str) -> Self {
         gst::init().unwrap();
+        // As G_DEBUG=fatal-warnings does, which is read before a test can set it.
+        gst::glib::log_set_always_fatal(
+            gst::glib::LogLevels::LEVEL_CRITICAL | gst::glib::LogLevels::LEVEL_WARNING,
+        );
         h5live::element::register(None).unwrap();
         let element = gst::ElementFactory::make("h5liveauthsink")
             .property("stream-name", stream)

@@ -333,6 +333,10 @@ impl FanoutSession for Session {
         self.close(4503, "The server is shutting down; connect again.");
     }
 
+    fn stalled(&mut self) {
+        self.lease.stalled();
+    }
+
     fn standing(&self, wanted: &HashSet<u64>) -> Option<Standing> {
         let id = self.lease.id();
         wanted.contains(&id).then(|| Standing {
@@ -344,5 +348,12 @@ impl FanoutSession for Session {
 
     fn finished(&self) -> bool {
         self.closing && self.own.is_empty()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let skips = self.playing.as_ref().map_or(0, Subscription::skips);
+        self.lease.skipped(skips);
     }
 }

@@ -1,9 +1,11 @@
 //! What the operator is shown of the sessions that play, and how one of them is ended.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::{End, Entry, Lease, Leases};
+use crate::http::audience::Farewell;
 use crate::http::way::Way;
 use crate::token::{StreamName, Tag};
 
@@ -63,6 +65,25 @@ impl Leases {
         }
     }
 
+    /// A session, while it lasts.
+    pub fn listed(&self, id: u64) -> Option<Listed> {
+        self.lock().entries.get(&id).map(|entry| entry.listed(id))
+    }
+
+    /// The latest sessions of a stream, so many of them, by their ids; and how many there are.
+    pub fn of_stream(&self, stream: &StreamName, most: usize) -> (usize, Vec<u64>) {
+        let table = self.lock();
+        let mut ids: Vec<u64> = (table.entries.iter())
+            .filter(|(_, entry)| entry.grant.stream() == stream)
+            .map(|(id, _)| *id)
+            .collect();
+        drop(table);
+        let all = ids.len();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.truncate(most);
+        (all, ids)
+    }
+
     /// Ends one session; false where there is none. Its viewer still has to be told.
     pub fn end_one(&self, id: u64) -> bool {
         let ended = self.lock().remove(id);
@@ -99,7 +120,36 @@ impl Entry {
 impl Lease {
     /// Says by which door it plays. Only the first call counts.
     pub fn is_by(&self, way: Way) {
-        let _ = self.0.way.set(way);
+        if self.0.way.set(way).is_ok()
+            && let Some(audience) = &self.0.leases.audience
+            && let Some(listed) = self.0.leases.listed(self.0.id)
+        {
+            audience.joined(&listed);
+            let _ = self.0.told.set(listed);
+        }
+    }
+
+    /// Its client has taken nothing for too long.
+    pub fn stalled(&self) {
+        self.0.stalled.store(true, Ordering::Relaxed);
+    }
+
+    /// How often it skipped, once it is known.
+    pub fn skipped(&self, skips: u64) {
+        self.0.skips.store(skips, Ordering::Relaxed);
+    }
+
+    pub(super) fn tell_left(&self) {
+        if let (Some(audience), Some(listed)) = (&self.0.leases.audience, self.0.told.get()) {
+            let lasted = self.0.since.elapsed().unwrap_or_default();
+            let farewell = Farewell {
+                end: self.end(),
+                stalled: self.0.stalled.load(Ordering::Relaxed),
+                skips: self.0.skips.load(Ordering::Relaxed),
+                lasted,
+            };
+            audience.left(listed, farewell);
+        }
     }
 
     /// What [`Leases::end_one`] ends it by.

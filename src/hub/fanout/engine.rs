@@ -349,6 +349,7 @@ impl<S: Session> Engine<S> {
                 .is_some_and(|then| connection.closing_since(then));
             if stalled {
                 self.counters.stalled.fetch_add(1, Ordering::Relaxed);
+                connection.session.stalled();
             }
             if stalled || abandoned || connection.is_overdue(now) {
                 self.remove(key);

@@ -57,6 +57,9 @@ pub trait Session: Send + 'static {
         false
     }
 
+    /// Its client has taken nothing for too long: the socket is closed without a word.
+    fn stalled(&mut self) {}
+
     /// How it stands, where it is one of `wanted`; `behind` without what it gave out.
     fn standing(&self, _wanted: &HashSet<u64>) -> Option<Standing> {
         None

@@ -14,6 +14,7 @@ pub struct Grant {
     kid: Kid,
     revision: u64,
     open: bool,
+    deadline: Option<UnixSeconds>,
 }
 
 impl Grant {
@@ -24,12 +25,26 @@ impl Grant {
             kid,
             revision,
             open: false,
+            deadline: None,
         }
     }
 
     pub(super) fn open(mut self) -> Grant {
         self.open = true;
         self
+    }
+
+    /// The same for a shorter time: it never lasts longer than its token.
+    pub fn until(mut self, at: UnixSeconds) -> Grant {
+        let at = self.claims.expires.map_or(at, |expires| expires.min(at));
+        self.claims.expires = Some(at);
+        self.deadline = Some(at);
+        self
+    }
+
+    /// When it ends also a session that plays, because somebody has said so ([`Grant::until`]).
+    pub fn deadline(&self) -> Option<UnixSeconds> {
+        self.deadline
     }
 
     /// Whether it was given without a token, for a stream that the operator declares open. Its key and
@@ -59,7 +74,7 @@ impl Grant {
         self.claims.tag.as_ref()
     }
 
-    /// The first second at which the token is no longer valid.
+    /// The first second at which it is no longer valid.
     pub fn expires(&self) -> Option<UnixSeconds> {
         self.claims.expires
     }

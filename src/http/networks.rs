@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::client_address::Trusted;
+
 /// One range of addresses, e.g. `10.0.0.0/8`, `::1/128`, or a single address.
 ///
 /// IPv4 and IPv4-mapped IPv6 are the same addresses here, as a dual-stack socket shows the latter.
@@ -80,6 +82,12 @@ impl Networks {
 impl From<Vec<Network>> for Networks {
     fn from(networks: Vec<Network>) -> Self {
         Self(networks)
+    }
+}
+
+impl Trusted for Networks {
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.contains(address)
     }
 }
 
