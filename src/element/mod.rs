@@ -1,4 +1,4 @@
-//! `h5liveauthsink`: H.264 and AAC in, token-gated H5Live playback out.
+//! `h5liveauthsink`: H.264, H.265 or AV1 and AAC or Opus in, token-gated H5Live playback out.
 //!
 //! Alone it opens its own listener; several in one process with the same address share it. This
 //! plays what is published to an RTMP server, for whoever has a token of the secret:
@@ -15,6 +15,7 @@
 //! It hands on every buffer as it comes: it never prerolls, never waits for a clock and never
 //! blocks its upstream. A source that is not live needs a `clocksync` before it.
 
+mod caps;
 mod flow;
 mod imp;
 mod query;
