@@ -67,11 +67,12 @@ fn caps_that_do_not_fit_are_errors_that_say_what_to_do() {
         (v, without(video(), "codec_data"), "h264parse"),
         (v, without(video(), "width"), "h264parse"),
         (v, video_caps(70_000, 16), "65535x65535"),
-        (v, gst::Caps::new_empty_simple("video/x-h265"), "h264parse"),
+        (v, gst::Caps::new_empty_simple("video/x-h265"), "h265parse"),
+        (v, gst::Caps::new_empty_simple("video/x-vp9"), "av1parse"),
         (v, audio_caps(), "H.264"),
         (a, with(audio_caps(), "stream-format", "adts"), "aacparse"),
         (a, without(audio_caps(), "codec_data"), "aacparse"),
-        (a, gst::Caps::new_empty_simple("audio/x-opus"), "aacparse"),
+        (a, gst::Caps::new_empty_simple("audio/x-opus"), "opusparse"),
     ];
     for (name, caps, said) in rows {
         let bench = Bench::new();

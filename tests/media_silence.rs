@@ -5,7 +5,7 @@ mod media_support;
 
 use bytes::Bytes;
 use h5live::media::Muxer;
-use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoConfig};
+use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoCodec, VideoConfig};
 use media_support::clip::{Clip, segments};
 use media_support::flv::Message;
 use media_support::probe::samples;
@@ -17,15 +17,13 @@ fn silence(video: &[Message], configuration: u8, rate_index: u8) -> Vec<Output> 
     let mut muxer = Muxer::new(true, true);
     let asc = [0x10 | rate_index >> 1, rate_index << 7 | configuration << 3];
     muxer
-        .set_audio(AudioConfig {
-            asc: Bytes::copy_from_slice(&asc),
-        })
+        .set_audio(AudioConfig::Aac(Bytes::copy_from_slice(&asc)))
         .unwrap();
     for message in video {
         match message.clone() {
             Message::VideoConfig(avcc) => muxer
                 .set_video(VideoConfig {
-                    avcc,
+                    codec: VideoCodec::H264(avcc),
                     width: 320,
                     height: 180,
                     frame_rate: Some((30, 1)),

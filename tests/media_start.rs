@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::Bytes;
-use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoConfig};
+use h5live::media::fragment::{AccessUnit, AudioConfig, Output, VideoCodec, VideoConfig};
 use h5live::media::{MAX_ACCESS_UNIT, MAX_REORDER, MediaError, Muxer};
 
 const MS: u64 = 1_000_000;
 
 fn video_config(level: u8) -> VideoConfig {
     VideoConfig {
-        avcc: Bytes::copy_from_slice(&[
+        codec: VideoCodec::H264(Bytes::copy_from_slice(&[
             1, 0x42, 0xc0, level, 0xff, 0xe1, 0, 4, 0x67, 0x42, 0xc0, level, 1, 0, 2, 0x68, 0xce,
-        ]),
+        ])),
         width: 320,
         height: 180,
         frame_rate: Some((25, 1)),
@@ -19,9 +19,7 @@ fn video_config(level: u8) -> VideoConfig {
 }
 
 fn audio_config() -> AudioConfig {
-    AudioConfig {
-        asc: Bytes::from_static(&[0x11, 0x90]),
-    }
+    AudioConfig::Aac(Bytes::from_static(&[0x11, 0x90]))
 }
 
 fn picture(ms: u64, keyframe: bool) -> AccessUnit {

@@ -12,7 +12,9 @@
 
 use bytes::Bytes;
 use h5live::media::Muxer;
-use h5live::media::fragment::{AccessUnit, AudioConfig, Fragment, Init, Output, VideoConfig};
+use h5live::media::fragment::{
+    AccessUnit, AudioConfig, Fragment, Init, Output, VideoCodec, VideoConfig,
+};
 
 pub const FRAMES_PER_SECOND: u64 = 30;
 
@@ -50,7 +52,7 @@ impl Stream {
         ];
         muxer
             .set_video(VideoConfig {
-                avcc: Bytes::copy_from_slice(&avcc),
+                codec: VideoCodec::H264(Bytes::copy_from_slice(&avcc)),
                 width: 1280,
                 height: 720,
                 frame_rate: Some((30, 1)),
@@ -59,7 +61,7 @@ impl Stream {
         // AAC-LC, 48 kHz, two channels.
         let asc = Bytes::from_static(&[0x11, 0x90]);
         muxer
-            .set_audio(AudioConfig { asc })
+            .set_audio(AudioConfig::Aac(asc))
             .expect("an AudioSpecificConfig");
         let mut audio_frames = 0;
         for frame in 0..seconds * FRAMES_PER_SECOND {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
+use super::caps::{self, CapsError};
 use super::standalone::Doors;
-use super::track::{self, CapsError, Kind, Track, Unfit};
+use super::track::{Kind, Track, Unfit};
 use crate::hub::Publisher;
 use crate::media::fragment::{AccessUnit, Output};
 use crate::media::{MediaError, Muxer};
@@ -231,13 +232,13 @@ impl Flow {
         }
         match kind {
             Kind::Video => {
-                let config = track::video_config(caps)?;
+                let config = caps::video_config(caps)?;
                 if let Some(started) = &mut self.started {
                     started.muxer.set_video(config)?;
                 }
             }
             Kind::Audio => {
-                let config = track::audio_config(caps)?;
+                let config = caps::audio_config(caps)?;
                 if let Some(started) = &mut self.started {
                     started.muxer.set_audio(config)?;
                 }

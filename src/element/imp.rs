@@ -14,6 +14,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
 
+use super::caps;
 use super::clients::Paces;
 use super::flow::{Flow, Taken, Target};
 use super::properties;
@@ -238,7 +239,7 @@ impl ElementImpl for H5LiveAuthSink {
             gst::subclass::ElementMetadata::new(
                 "H5Live sink with token security",
                 "Sink/Network",
-                "Plays H.264 and AAC in browsers, by WebSocket, for whoever has a valid token",
+                "Plays H.264, H.265, AV1, AAC and Opus in browsers, by WebSocket, for whoever has a valid token",
                 "The h5live developers",
             )
         });
@@ -247,21 +248,13 @@ impl ElementImpl for H5LiveAuthSink {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let video = gst::Caps::builder("video/x-h264")
-                .field("stream-format", "avc")
-                .field("alignment", "au")
-                .build();
-            let audio = gst::Caps::builder("audio/mpeg")
-                .field("mpegversion", 4i32)
-                .field("stream-format", "raw")
-                .field("framed", true)
-                .build();
-            [(Kind::Video, video), (Kind::Audio, audio)]
+            [Kind::Video, Kind::Audio]
                 .into_iter()
-                .filter_map(|(kind, caps)| {
+                .filter_map(|kind| {
                     let (direction, presence) =
                         (gst::PadDirection::Sink, gst::PadPresence::Request);
-                    gst::PadTemplate::new(kind.name(), direction, presence, &caps).ok()
+                    gst::PadTemplate::new(kind.name(), direction, presence, &caps::template(kind))
+                        .ok()
                 })
                 .collect()
         });

@@ -1,4 +1,4 @@
-//! `h5liveauthsink`: H.264 and AAC in, token-gated H5Live playback out.
+//! `h5liveauthsink`: H.264, H.265 or AV1 and AAC or Opus in, token-gated H5Live playback out.
 //!
 //! Alone it opens its own listener; several in one process with the same address share it. This
 //! plays what is published to an RTMP server, for whoever has a token of the secret:
@@ -16,6 +16,7 @@
 //! blocks its upstream. A source that is not live needs a `clocksync` before it.
 
 mod audience;
+mod caps;
 mod clients;
 mod dispatch;
 mod flow;

@@ -1,9 +1,9 @@
-//! One pad's part: its caps and buffers in GStreamer's words, made into the muxer's nouns.
+//! One pad's part: its segment and buffers in GStreamer's words, made into the muxer's nouns.
 
 use bytes::Bytes;
 use gstreamer as gst;
 
-use crate::media::fragment::{AccessUnit, AudioConfig, Nanos, VideoConfig};
+use crate::media::fragment::{AccessUnit, Nanos};
 
 /// Where running time 0 lies on the muxer's clock, which has no negative times: encoders with
 /// B-frames begin with decode times before their segment.
@@ -34,25 +34,6 @@ pub(super) struct Track {
     pub eos: Option<gst::Seqnum>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     untimed: u64,
-}
-
-/// Why caps are refused.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CapsError {
-    #[error(
-        "the video pad takes H.264 as avc in access units, not {0}; put h264parse before this element"
-    )]
-    NotAvc(gst::Caps),
-    #[error("the video caps have no codec_data; put h264parse before this element")]
-    NoDecoderRecord,
-    #[error(
-        "the video caps have no picture size up to 65535x65535; put h264parse before this element"
-    )]
-    NoSize,
-    #[error("the audio pad takes raw AAC frames, not {0}; put aacparse before this element")]
-    NotAac(gst::Caps),
-    #[error("the audio caps have no codec_data; put aacparse before this element")]
-    NoAudioSpecificConfig,
 }
 
 /// Why a buffer can't be muxed.
@@ -135,64 +116,4 @@ fn running_time(
         gst::Signed::Positive(time) => BEFORE_ZERO.saturating_add(time.nseconds()),
         gst::Signed::Negative(time) => BEFORE_ZERO.saturating_sub(time.nseconds()),
     })
-}
-
-/// Reads a video pad's caps.
-pub(super) fn video_config(caps: &gst::Caps) -> Result<VideoConfig, CapsError> {
-    let structure = caps.structure(0).filter(|structure| {
-        structure.name() == "video/x-h264"
-            && structure.get::<&str>("stream-format") == Ok("avc")
-            && structure
-                .get::<&str>("alignment")
-                .map_or(true, |alignment| alignment == "au")
-    });
-    let structure = structure.ok_or_else(|| CapsError::NotAvc(described(caps)))?;
-    let avcc = codec_data(structure).ok_or(CapsError::NoDecoderRecord)?;
-    let size = |name| {
-        let pixels = structure.get::<i32>(name).ok()?;
-        u16::try_from(pixels).ok().filter(|pixels| *pixels > 0)
-    };
-    let (Some(width), Some(height)) = (size("width"), size("height")) else {
-        return Err(CapsError::NoSize);
-    };
-    let frame_rate = structure.get::<gst::Fraction>("framerate").ok();
-    let frame_rate = frame_rate.and_then(|rate| {
-        let numerator = u32::try_from(rate.numer()).ok().filter(|n| *n > 0)?;
-        Some((numerator, u32::try_from(rate.denom()).ok()?))
-    });
-    Ok(VideoConfig {
-        avcc,
-        width,
-        height,
-        frame_rate,
-    })
-}
-
-/// Reads an audio pad's caps.
-pub(super) fn audio_config(caps: &gst::Caps) -> Result<AudioConfig, CapsError> {
-    let structure = caps.structure(0).filter(|structure| {
-        structure.name() == "audio/mpeg"
-            && structure.get::<i32>("mpegversion") == Ok(4)
-            && structure
-                .get::<&str>("stream-format")
-                .map_or(true, |format| format == "raw")
-    });
-    let structure = structure.ok_or_else(|| CapsError::NotAac(described(caps)))?;
-    let asc = codec_data(structure).ok_or(CapsError::NoAudioSpecificConfig)?;
-    Ok(AudioConfig { asc })
-}
-
-fn codec_data(structure: &gst::StructureRef) -> Option<Bytes> {
-    let buffer = structure.get::<gst::Buffer>("codec_data").ok()?;
-    let map = buffer.map_readable().ok()?;
-    (!map.is_empty()).then(|| Bytes::copy_from_slice(&map))
-}
-
-/// The caps without buffers, for a sentence.
-fn described(caps: &gst::Caps) -> gst::Caps {
-    let mut caps = caps.clone();
-    for structure in caps.make_mut().iter_mut() {
-        structure.remove_fields(["codec_data", "streamheader"]);
-    }
-    caps
 }

@@ -7,17 +7,10 @@
 
 use bytes::Bytes;
 
-use super::codec::Aac;
-use super::fragment::{AccessUnit, AudioConfig, Nanos};
-use super::silence::silent_frame;
+use super::fmp4::AudioFrame;
+use super::fragment::{AccessUnit, Nanos};
+use super::setup::AudioSetup;
 use super::timeline::ticks;
-
-/// An audio configuration and what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AudioSetup {
-    pub(crate) config: AudioConfig,
-    pub(crate) aac: Aac,
-}
 
 /// What became of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +51,7 @@ pub(crate) struct AudioTrack {
     furthest_behind: i64,
     video_time: i64,
     pending_start: i64,
-    pending: Vec<Bytes>,
+    pending: Vec<AudioFrame>,
     /// Frames dropped, and silent frames made.
     pub(crate) dropped: u64,
     pub(crate) silent_frames: u64,
@@ -67,9 +60,9 @@ pub(crate) struct AudioTrack {
 impl AudioTrack {
     /// A track that begins at `start`, or with its first frame.
     pub(crate) fn new(setup: AudioSetup, start: Option<Nanos>) -> Self {
-        let start = start.map(|time| ticks(time, setup.aac.core_rate));
+        let start = start.map(|time| ticks(time, setup.timescale()));
         Self {
-            silent: silent_frame(setup.aac.channel_configuration),
+            silent: setup.silent(),
             start,
             next: None,
             drift: 0,
@@ -89,8 +82,8 @@ impl AudioTrack {
     /// The same timeline in another configuration. Nothing may be pending.
     pub(crate) fn reconfigured(self, setup: AudioSetup) -> Self {
         let scale = |time: i64| {
-            let scaled = i128::from(time) * i128::from(setup.aac.core_rate)
-                / i128::from(self.setup.aac.core_rate);
+            let scaled = i128::from(time) * i128::from(setup.timescale())
+                / i128::from(self.setup.timescale());
             i64::try_from(scaled).unwrap_or(i64::MAX)
         };
         let (start, next) = (self.start.map(scale), self.next.map(scale));
@@ -106,20 +99,25 @@ impl AudioTrack {
     }
 
     fn frame(&self) -> i64 {
-        i64::from(self.setup.aac.frame_samples)
+        i64::from(self.setup.frame_samples())
     }
 
     fn samples(&self, ms: i64) -> i64 {
-        i64::from(self.setup.aac.core_rate) * ms / 1000
+        i64::from(self.setup.timescale()) * ms / 1000
     }
 
     /// Takes a frame; it is pending then.
     pub(crate) fn push(&mut self, unit: AccessUnit) -> Taken {
-        let time = ticks(unit.pts, self.setup.aac.core_rate);
-        let frame = self.frame();
+        let time = ticks(unit.pts, self.setup.timescale());
+        // Whoever hands it over has seen that it says its length.
+        let usual = self.setup.frame_samples();
+        let samples = self.setup.samples_of(&unit.data).unwrap_or(usual);
+        let own = i64::from(samples);
+        let silent = self.frame();
+        let frame = own.max(silent);
         let next = match (self.next, self.start) {
             (Some(next), _) => next,
-            (None, Some(start)) if time + frame <= start => return self.drop_frame(),
+            (None, Some(start)) if time + own <= start => return self.drop_frame(),
             (None, Some(start)) if time >= start => {
                 let gap = (time - start) / frame;
                 time - gap * frame
@@ -127,7 +125,7 @@ impl AudioTrack {
             (None, _) => time,
         };
         let deviation = time - next;
-        if deviation.abs() > MAX_GAP_SECONDS * i64::from(self.setup.aac.core_rate) {
+        if deviation.abs() > MAX_GAP_SECONDS * i64::from(self.setup.timescale()) {
             return Taken::Jump(unit);
         }
         self.next = Some(next);
@@ -142,7 +140,7 @@ impl AudioTrack {
             return self.drop_frame();
         }
         if deviation >= tolerance {
-            self.fill(deviation / frame);
+            self.fill(deviation / silent);
             self.drift = 0;
         } else {
             self.drift += deviation - self.drift / DRIFT_WEIGHT;
@@ -150,13 +148,13 @@ impl AudioTrack {
             let limit = DRIFT_WEIGHT * frame * 3 / 4;
             if self.drift > limit {
                 self.fill(1);
-                self.drift -= DRIFT_WEIGHT * frame;
+                self.drift -= DRIFT_WEIGHT * silent;
             } else if self.drift < -limit {
-                self.drift += DRIFT_WEIGHT * frame;
+                self.drift += DRIFT_WEIGHT * own;
                 return self.drop_frame();
             }
         }
-        self.append(unit.data);
+        self.append(unit.data, samples);
         Taken::Pending
     }
 
@@ -173,7 +171,7 @@ impl AudioTrack {
         } else {
             self.furthest_behind.max(self.video_time - time)
         };
-        let behind_ms = self.furthest_behind * 1000 / i64::from(self.setup.aac.core_rate);
+        let behind_ms = self.furthest_behind * 1000 / i64::from(self.setup.timescale());
         if self.late_run >= LATE_RUN && behind_ms > FILL_TO_MS {
             self.late_run = 0;
             self.late_ms = self.late_ms.max((behind_ms + LATE_MS).min(MAX_LATE_MS));
@@ -182,7 +180,7 @@ impl AudioTrack {
 
     /// Fills with silence when the audio is too far behind the video's decode time.
     pub(crate) fn follow(&mut self, video: Nanos) {
-        self.video_time = ticks(video, self.setup.aac.core_rate);
+        self.video_time = ticks(video, self.setup.timescale());
         let Some(next) = self.next.or(self.start) else {
             return;
         };
@@ -198,23 +196,23 @@ impl AudioTrack {
     fn fill(&mut self, frames: i64) {
         for _ in 0..frames {
             self.silent_frames += 1;
-            self.append(self.silent.clone());
+            self.append(self.silent.clone(), self.setup.frame_samples());
         }
     }
 
-    fn append(&mut self, data: Bytes) {
+    fn append(&mut self, data: Bytes, samples: u32) {
         let next = self.next.unwrap_or(0);
         if self.pending.is_empty() {
             self.pending_start = next;
         }
-        self.pending.push(data);
-        self.next = Some(next + self.frame());
+        self.pending.push(AudioFrame { data, samples });
+        self.next = Some(next + i64::from(samples));
     }
 
     /// How long the pending frames last.
     pub(crate) fn pending_ms(&self) -> u64 {
-        self.pending.len() as u64 * u64::from(self.setup.aac.frame_samples) * 1000
-            / u64::from(self.setup.aac.core_rate.max(1))
+        let samples = self.pending.iter().map(|frame| u64::from(frame.samples));
+        samples.sum::<u64>() * 1000 / u64::from(self.setup.timescale().max(1))
     }
 
     /// The pending frames.
@@ -222,8 +220,13 @@ impl AudioTrack {
         self.pending.len()
     }
 
+    /// The decode time for a time of [`take`](Self::take): the pre-skip is before it.
+    pub(crate) fn run_start(&self, start: i64) -> u64 {
+        u64::try_from(start).unwrap_or(0) + self.setup.pre_skip()
+    }
+
     /// Takes the pending frames and the time of the first.
-    pub(crate) fn take(&mut self) -> Option<(i64, Vec<Bytes>)> {
+    pub(crate) fn take(&mut self) -> Option<(i64, Vec<AudioFrame>)> {
         if self.pending.is_empty() {
             return None;
         }

@@ -9,6 +9,15 @@ pub enum MediaError {
     /// The AVCDecoderConfigurationRecord cannot be read.
     #[error("the H.264 decoder configuration (avcC) is not valid: {0}")]
     Avcc(&'static str),
+    /// The HEVCDecoderConfigurationRecord cannot be read.
+    #[error("the H.265 decoder configuration (hvcC) is not valid: {0}")]
+    Hvcc(&'static str),
+    /// The sequence header, or the record around it, cannot be read.
+    #[error("the AV1 sequence header is not valid: {0}; put av1parse before the sink")]
+    SequenceHeader(&'static str),
+    /// The OpusHead cannot be read, or asks for something we do not send.
+    #[error("the Opus header (OpusHead) is not usable: {0}")]
+    OpusHead(&'static str),
     /// The AudioSpecificConfig cannot be read.
     #[error("the AAC configuration (AudioSpecificConfig) is not valid: {0}")]
     Asc(&'static str),
@@ -16,7 +25,9 @@ pub enum MediaError {
     #[error("this AAC stream cannot be sent: {0}; encode it as AAC-LC with 1 to 8 channels")]
     UnsupportedAudio(&'static str),
     /// Width or height is 0.
-    #[error("the video caps name no picture size; put h264parse before the sink")]
+    #[error(
+        "the video caps name no picture size; put the parser of the codec before the sink, as h264parse"
+    )]
     NoPictureSize,
     /// Media came before its configuration.
     #[error("{0} came before its caps; set the configuration first")]
@@ -36,8 +47,16 @@ pub enum MediaError {
     )]
     Reorder(u64),
     /// The lengths of the NAL units do not add up (ISO/IEC 14496-15, 5.3.2).
-    #[error("an access unit's NAL unit lengths do not fit its size; send stream-format=avc")]
+    #[error(
+        "an access unit's NAL unit lengths do not fit its size; send stream-format=avc or hvc1"
+    )]
     NalUnits,
+    /// The sizes of the OBUs do not add up (AV1 specification, 5.3).
+    #[error("a temporal unit's OBU sizes do not fit its own; send stream-format=obu-stream")]
+    Obus,
+    /// The packet's first bytes say no duration up to 120 ms (RFC 6716, 3.2.5).
+    #[error("an Opus packet says no possible duration; it was dropped")]
+    OpusPacket,
     /// A box could not be written.
     #[error("the init segment could not be written: {0}")]
     Box(String),
@@ -48,6 +67,9 @@ impl MediaError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Avcc(_) => "media_avcc_invalid",
+            Self::Hvcc(_) => "media_hvcc_invalid",
+            Self::SequenceHeader(_) => "media_av1_sequence_header_invalid",
+            Self::OpusHead(_) => "media_opus_head_invalid",
             Self::Asc(_) => "media_asc_invalid",
             Self::UnsupportedAudio(_) => "media_audio_unsupported",
             Self::NoPictureSize => "media_no_picture_size",
@@ -57,6 +79,8 @@ impl MediaError {
             Self::Time(_) => "media_time_unusable",
             Self::Reorder(_) => "media_reorder_unusable",
             Self::NalUnits => "media_nal_units_invalid",
+            Self::Obus => "media_obus_invalid",
+            Self::OpusPacket => "media_opus_packet_invalid",
             Self::Box(_) => "media_box_failed",
         }
     }

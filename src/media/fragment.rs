@@ -5,11 +5,11 @@ use bytes::Bytes;
 /// Nanoseconds of running time; the muxer's input clock.
 pub type Nanos = u64;
 
-/// What a video pad's caps say, RFC 6184 stream as `avc` with an ISO/IEC 14496-15 decoder record.
+/// What a video pad's caps say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoConfig {
-    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1).
-    pub avcc: Bytes,
+    /// The codec and its decoder's configuration.
+    pub codec: VideoCodec,
     /// Coded width in pixels.
     pub width: u16,
     /// Coded height in pixels.
@@ -18,14 +18,29 @@ pub struct VideoConfig {
     pub frame_rate: Option<(u32, u32)>,
 }
 
-/// What an audio pad's caps say.
+/// A video codec with its decoder's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AudioConfig {
-    /// AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1).
-    pub asc: Bytes,
+pub enum VideoCodec {
+    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), for NAL units with their lengths.
+    H264(Bytes),
+    /// HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1), for NAL units with their lengths.
+    H265(Bytes),
+    /// AV1CodecConfigurationRecord (AV1 Codec ISO Media File Format Binding, 2.3), where there is
+    /// one: the sequence header of a keyframe says the same. For temporal units of sized OBUs.
+    Av1(Option<Bytes>),
 }
 
-/// One access unit: an H.264 picture in length-prefixed NAL units, or one raw AAC frame.
+/// What an audio pad's caps say: the codec and its decoder's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioConfig {
+    /// AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1), for raw frames.
+    Aac(Bytes),
+    /// OpusHead (RFC 7845, 5.1), for packets. Times are those of what is heard: the pre-skip of the
+    /// head is not in them.
+    Opus(Bytes),
+}
+
+/// One access unit: a picture's NAL units, an AV1 temporal unit, a raw AAC frame or an Opus packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessUnit {
     /// Decode time in running time.

@@ -1,4 +1,4 @@
-//! H.264 and AAC samples in, fragmented MP4 out. Pure: output is a function of input.
+//! H.264, H.265, AV1, AAC and Opus samples in, fragmented MP4 out. Pure: output is a function of input.
 //!
 //! ```text
 //! AccessUnit ─▶ muxer (when to begin) ─▶ session (tracks, bundling) ─▶ fmp4 (boxes) ─▶ Output
@@ -13,6 +13,7 @@ pub mod fragment;
 pub mod hls;
 mod muxer;
 mod session;
+mod setup;
 mod silence;
 mod timeline;
 

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::audio::AudioSetup;
-use super::codec::{nal_units_fit, parse_asc, parse_avcc};
+use super::codec::av1;
 use super::error::{MAX_ACCESS_UNIT, MAX_REORDER, MAX_TIME, MediaError};
-use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
-use super::session::{Outbox, Session, VideoSetup};
+use super::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoCodec, VideoConfig};
+use super::session::{Outbox, Session};
+use super::setup::{AudioSetup, Coding, VideoSetup};
 
 /// How long a first keyframe waits for the other track's configuration.
 const CONFIG_WAIT: Nanos = 500_000_000;
@@ -17,7 +17,7 @@ const MAX_HELD_VIDEO: usize = 600;
 const MAX_HELD_BYTES: usize = 2 * MAX_ACCESS_UNIT;
 const MAX_HELD_AUDIO: usize = 1024;
 
-/// Makes fragmented MP4 of H.264 and AAC access units: one fragment a picture, with the audio that
+/// Makes fragmented MP4 of H.264, H.265, AV1, AAC and Opus: one fragment a picture, with the audio that
 /// is due, and nothing held back. Output is a function of input.
 ///
 /// Push in arrival order, and [`pop`](Self::pop) until it is empty after each push.
@@ -35,6 +35,9 @@ pub struct Muxer {
 struct Wanted {
     expect_video: bool,
     expect_audio: bool,
+    /// What was said of the video.
+    video_config: Option<VideoConfig>,
+    /// The same, read. AV1's is not there before a keyframe where only that tells it.
     video: Option<VideoSetup>,
     audio: Option<AudioSetup>,
 }
@@ -103,6 +106,7 @@ impl Muxer {
             wanted: Wanted {
                 expect_video: video,
                 expect_audio: audio,
+                video_config: None,
                 video: None,
                 audio: None,
             },
@@ -124,23 +128,28 @@ impl Muxer {
         self.wanted.expect_audio = expected;
     }
 
-    /// Sets the video's configuration. Another avcC or picture size makes a new init segment at the
-    /// next keyframe; the same again changes nothing.
+    /// Sets the video's configuration. Another record or picture size makes a new init segment at
+    /// the next keyframe; the same again changes nothing.
     ///
     /// # Errors
-    /// [`MediaError::Avcc`] or [`MediaError::NoPictureSize`]; the configuration before stays.
+    /// That of the record, or [`MediaError::NoPictureSize`]; the configuration before stays.
     pub fn set_video(&mut self, config: VideoConfig) -> Result<(), MediaError> {
-        let avc = parse_avcc(&config.avcc)?;
-        if config.width == 0 || config.height == 0 {
-            return Err(MediaError::NoPictureSize);
+        let setup = VideoSetup::read(&config)?;
+        let (codec, size) = (&config.codec, (config.width, config.height));
+        let said = self.wanted.video_config.as_ref();
+        let known =
+            said.is_some_and(|said| (&said.codec, (said.width, said.height)) == (codec, size));
+        match (setup, &mut self.wanted.video) {
+            // The same caps again must not make pictures unknown until the next keyframe.
+            (None, Some(setup)) if known => setup.config.frame_rate = config.frame_rate,
+            (setup, wanted) => *wanted = setup,
         }
-        let setup = VideoSetup { config, avc };
-        if let Some(session) = &mut self.session
-            && session.takes_video(Some(&setup))
+        if let (Some(session), Some(setup)) = (&mut self.session, &self.wanted.video)
+            && session.takes_video(Some(setup))
         {
-            session.set_frame_rate(setup.config.frame_rate);
+            session.set_frame_rate(config.frame_rate);
         }
-        self.wanted.video = Some(setup);
+        self.wanted.video_config = Some(config);
         self.wanted.expect_video = true;
         Ok(())
     }
@@ -149,10 +158,9 @@ impl Muxer {
     /// or at once where there is no video; the same again changes nothing.
     ///
     /// # Errors
-    /// [`MediaError::Asc`] or [`MediaError::UnsupportedAudio`]; the configuration before stays.
+    /// That of the AudioSpecificConfig or OpusHead; the configuration before stays.
     pub fn set_audio(&mut self, config: AudioConfig) -> Result<(), MediaError> {
-        let aac = parse_asc(&config.asc)?;
-        self.wanted.audio = Some(AudioSetup { config, aac });
+        self.wanted.audio = Some(AudioSetup::read(config)?);
         self.wanted.expect_audio = true;
         Ok(())
     }
@@ -161,21 +169,36 @@ impl Muxer {
     ///
     /// # Errors
     /// When this access unit cannot be used; it alone is lost.
-    pub fn push_video(&mut self, unit: AccessUnit) -> Result<(), MediaError> {
+    pub fn push_video(&mut self, mut unit: AccessUnit) -> Result<(), MediaError> {
         check(&unit)?;
         let reorder = unit.pts.abs_diff(unit.dts);
         if reorder > MAX_REORDER {
             return Err(MediaError::Reorder(reorder));
         }
-        let setup = self
-            .wanted
-            .video
-            .as_ref()
-            .ok_or(MediaError::NoConfig("video"))?;
-        if !nal_units_fit(&unit.data, setup.avc.length_size) {
-            return Err(MediaError::NalUnits);
+        let config = self.wanted.video_config.as_ref();
+        let config = config.ok_or(MediaError::NoConfig("video"))?;
+        if matches!(config.codec, VideoCodec::Av1(_)) {
+            self.read_av1(&mut unit)?;
+        } else if let Some(setup) = &self.wanted.video {
+            setup.check(&unit.data)?;
         }
         self.route_video(unit)
+    }
+
+    /// Takes the delimiter off, and what a keyframe's sequence header says as the configuration: in
+    /// AV1 it may change without a word from the caps.
+    fn read_av1(&mut self, unit: &mut AccessUnit) -> Result<(), MediaError> {
+        let sample = av1::read_sample(&unit.data, unit.keyframe)?;
+        unit.data = sample.data;
+        if let (Some(sequence), Some(config)) = (sample.sequence, &self.wanted.video_config) {
+            self.wanted.video = Some(VideoSetup {
+                config: config.clone(),
+                coding: Coding::Av1(sequence),
+            });
+        } else if unit.keyframe && self.wanted.video.is_none() {
+            return Err(MediaError::SequenceHeader("a keyframe has none"));
+        }
+        Ok(())
     }
 
     /// Takes a frame of audio.
@@ -189,6 +212,7 @@ impl Muxer {
             .audio
             .as_ref()
             .ok_or(MediaError::NoConfig("audio"))?;
+        setup.samples_of(&unit.data)?;
         let Some(session) = &mut self.session else {
             let now = unit.dts;
             self.counts.dropped_audio += self.held.push_audio(unit);
@@ -296,7 +320,7 @@ impl Muxer {
             }
             None if !self.wanted.expect_video => true,
             None => {
-                let limit = if self.wanted.video.is_some() {
+                let limit = if self.wanted.video_config.is_some() {
                     KEYFRAME_WAIT
                 } else {
                     CONFIG_WAIT

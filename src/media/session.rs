@@ -2,29 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::audio::{AudioSetup, AudioTrack, Taken};
-use super::codec::Avc;
+use super::audio::{AudioTrack, Taken};
 use super::error::MediaError;
 use super::fmp4::{self, AudioRun, VIDEO_TIMESCALE, VideoSample};
-use super::fragment::{
-    AccessUnit, AudioInfo, Fragment, Init, Output, Span, StreamInfo, VideoConfig, VideoInfo,
-};
+use super::fragment::{AccessUnit, AudioInfo, Fragment, Init, Output, Span, StreamInfo, VideoInfo};
+use super::setup::{AudioSetup, VideoSetup};
 use super::timeline::{Jump, VideoTimeline, millis};
-
-/// A video configuration and what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VideoSetup {
-    pub(crate) config: VideoConfig,
-    pub(crate) avc: Avc,
-}
-
-impl VideoSetup {
-    /// Whether both have the same init segment; a frame rate is not in it.
-    fn same_init(&self, other: &Self) -> bool {
-        let (ours, theirs) = (&self.config, &other.config);
-        (&ours.avcc, ours.width, ours.height) == (&theirs.avcc, theirs.width, theirs.height)
-    }
-}
 
 /// Audio alone goes out when it has so many frames
 const GROUP_FRAMES: usize = 4;
@@ -88,9 +71,16 @@ impl Session {
         out: &mut Outbox,
     ) -> Result<Self, MediaError> {
         let previous = previous.filter(|previous| {
-            previous.video.is_some() == video.is_some()
-                && previous.audio.is_some() == audio.is_some()
-                && !previous.jumps(video.map(|(_, keyframe)| keyframe))
+            let (old_video, old_audio) = (&previous.video, &previous.audio);
+            let same_video = match (old_video, video) {
+                (Some(old), Some((setup, _))) => old.setup.same_codec(setup),
+                (old, new) => old.is_some() == new.is_some(),
+            };
+            let same_audio = match (old_audio, audio) {
+                (Some(old), Some(setup)) => old.setup.same_codec(setup),
+                (old, new) => old.is_some() == new.is_some(),
+            };
+            same_video && same_audio && !previous.jumps(video.map(|(_, keyframe)| keyframe))
         });
         let continues = previous.is_some();
         let (old_video, old_audio) = match previous {
@@ -136,14 +126,11 @@ impl Session {
 
     fn init(&self, continues: bool) -> Result<Init, MediaError> {
         let video = self.video.as_ref().map(|track| fmp4::VideoTrack {
-            avcc: &track.setup.config.avcc,
-            width: track.setup.config.width,
-            height: track.setup.config.height,
+            setup: &track.setup,
             edit: unsigned(track.timeline.edit()),
         });
         let audio = self.audio.as_ref().map(|track| fmp4::AudioTrack {
-            asc: &track.setup.config.asc,
-            aac: &track.setup.aac,
+            setup: &track.setup,
         });
         Ok(Init {
             bytes: fmp4::init(video.as_ref(), audio.as_ref())?,
@@ -154,11 +141,11 @@ impl Session {
 
     fn info(&self) -> StreamInfo {
         let video = self.video.as_ref().map(|track| &track.setup);
-        let audio = self.audio.as_ref().map(|track| &track.setup.aac);
+        let audio = self.audio.as_ref().map(|track| &track.setup);
         let codecs: Vec<&str> = video
-            .map(|setup| setup.avc.codec.as_str())
+            .map(|setup| setup.codec())
             .into_iter()
-            .chain(audio.map(|aac| aac.codec.as_str()))
+            .chain(audio.map(AudioSetup::codec))
             .collect();
         let kind = if video.is_some() { "video" } else { "audio" };
         StreamInfo {
@@ -174,9 +161,9 @@ impl Session {
                         f64::from(frames) / f64::from(seconds)
                     }),
             }),
-            audio: audio.map(|aac| AudioInfo {
-                sample_rate: aac.sample_rate,
-                channels: aac.channels,
+            audio: audio.map(|setup| AudioInfo {
+                sample_rate: setup.sample_rate(),
+                channels: setup.channels(),
             }),
         }
     }
@@ -240,7 +227,8 @@ impl Session {
         let placed = track.timeline.place(&unit)?;
         let audio = self.audio.as_mut().and_then(|audio| {
             audio.follow(unit.dts);
-            audio.take()
+            let (start, frames) = audio.take()?;
+            Some((audio.run_start(start), frames, audio.setup.frame_samples()))
         });
         let sample = VideoSample {
             tfdt: unsigned(placed.tfdt),
@@ -249,9 +237,10 @@ impl Session {
             keyframe: unit.keyframe,
             data: unit.data,
         };
-        let run = audio.as_ref().map(|(start, frames)| AudioRun {
-            tfdt: unsigned(*start),
+        let run = audio.as_ref().map(|(tfdt, frames, usual)| AudioRun {
+            tfdt: *tfdt,
             frames,
+            usual_samples: *usual,
         });
         // A decode time before the presentation time is negative for a player that starts here;
         // Chromium takes it (tests/media_chromium.rs).
@@ -295,16 +284,18 @@ impl Session {
         let Some((start, frames)) = track.take() else {
             return;
         };
-        let time_ms = millis(start, track.setup.aac.core_rate);
+        let time_ms = millis(start, track.setup.timescale());
         let random_access = alone && self.next_audio_access_ms.is_none_or(|next| time_ms >= next);
         if random_access {
             self.next_audio_access_ms = Some(time_ms.saturating_add(AUDIO_ACCESS_MS));
         }
         let run = AudioRun {
-            tfdt: unsigned(start),
+            tfdt: track.run_start(start),
             frames: &frames,
+            usual_samples: track.setup.frame_samples(),
         };
-        let span = track.setup.aac.span(run.tfdt, frames.len());
+        let samples = frames.iter().map(|frame| u64::from(frame.samples)).sum();
+        let span = track.setup.span(run.tfdt, samples);
         out.fragment(None, Some(run), random_access, time_ms, span);
     }
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use h5live::media::Muxer;
-use h5live::media::fragment::{Fragment, Init, Output, VideoConfig};
+use h5live::media::fragment::{Fragment, Init, Output, VideoCodec, VideoConfig};
 
 use super::flv::{self, Message};
 
@@ -76,7 +76,7 @@ impl Clip {
 pub fn push(muxer: &mut Muxer, message: &Message, picture: (u16, u16)) {
     match message.clone() {
         Message::VideoConfig(avcc) => muxer.set_video(VideoConfig {
-            avcc,
+            codec: VideoCodec::H264(avcc),
             width: picture.0,
             height: picture.1,
             frame_rate: None,

@@ -43,9 +43,9 @@ fn message(kind: u8, time: u64, body: &[u8]) -> Option<Message> {
         })),
         (8, [flags, 0, asc @ ..]) => {
             assert_eq!(flags >> 4, 10, "AAC");
-            Some(Message::AudioConfig(AudioConfig {
-                asc: Bytes::copy_from_slice(asc),
-            }))
+            Some(Message::AudioConfig(AudioConfig::Aac(
+                Bytes::copy_from_slice(asc),
+            )))
         }
         // ffmpeg ends a stream with an empty frame of some kinds.
         (8, [_, 1, frame @ ..]) if !frame.is_empty() => Some(Message::Audio(AccessUnit {

@@ -30,28 +30,42 @@ pub fn key() -> Key {
 impl Live {
     /// Starts 320x180 at 30 frames a second, constrained baseline, a keyframe each second, and AAC.
     pub fn start() -> Self {
-        gst::init().unwrap();
-        h5live::element::register(None).unwrap();
-        let pipeline = gst::parse::launch(&format!(
+        let live = Self::ready(
             "videotestsrc is-live=true pattern=ball \
              ! video/x-raw,width=320,height=180,framerate=30/1 \
              ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 \
-             ! video/x-h264,profile=constrained-baseline ! h264parse \
-             ! h5liveauthsink name=s stream-name={} secret=\"{SECRET}\" port=0 \
+             ! video/x-h264,profile=constrained-baseline ! h264parse ! s. \
              audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse ! s.",
+        );
+        live.play();
+        live
+    }
+
+    /// Opens the doors of the element `s`, which these branches lead to, and plays nothing yet where
+    /// their sources are live.
+    pub fn ready(branches: &str) -> Self {
+        gst::init().unwrap();
+        h5live::element::register(None).unwrap();
+        let pipeline = gst::parse::launch(&format!(
+            "h5liveauthsink name=s stream-name={} secret=\"{SECRET}\" port=0 {branches}",
             stream()
         ))
         .unwrap()
         .downcast::<gst::Pipeline>()
         .unwrap();
         let sink = pipeline.by_name("s").unwrap();
-        pipeline.set_state(gst::State::Playing).unwrap();
+        pipeline.set_state(gst::State::Paused).unwrap();
         let port = sink.property::<u32>("bound-port").try_into().unwrap();
         Self {
             pipeline,
             sink,
             port,
         }
+    }
+
+    /// Plays.
+    pub fn play(&self) {
+        self.pipeline.set_state(gst::State::Playing).unwrap();
     }
 }
 

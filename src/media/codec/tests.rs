@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::*;
+use super::super::error::MediaError;
+use super::aac::parse_asc;
+use super::avc::{nal_units_fit, parse_avcc};
 
 const AVCC: &[u8] = &[
     1, 0x64, 0x00, 0x0d, 0xff, 0xe1, 0, 4, 0x67, 0x64, 0, 0x0d, 1, 0, 3, 0x68, 0xeb, 0xec, 0xfd,

@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use h264_reader::avcc::AvcDecoderConfigurationRecord;
 
-use crate::media::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoConfig};
+use crate::media::fragment::{AccessUnit, AudioConfig, Nanos, Output, VideoCodec, VideoConfig};
 use crate::media::{MediaError, Muxer};
 
 const AVC: u8 = 7;
@@ -120,7 +120,7 @@ impl Tags {
         }
         let data = data.slice(2..);
         match packet {
-            0 => Ok(self.muxer.set_audio(AudioConfig { asc: data })?),
+            0 => Ok(self.muxer.set_audio(AudioConfig::Aac(data))?),
             // Some publishers send empty frames where there is no sound.
             1 if !data.is_empty() => {
                 let time = self.audio.nanos(time);
@@ -154,7 +154,7 @@ fn configuration(avcc: Bytes) -> Option<VideoConfig> {
         width: width.try_into().ok()?,
         height: height.try_into().ok()?,
         frame_rate: rate,
-        avcc,
+        codec: VideoCodec::H264(avcc),
     })
 }
 
