@@ -4,7 +4,7 @@ CARGO ?= cargo
 # The doors are all that is measured, and build in half the time.
 BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny plugin instructions bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -20,7 +20,7 @@ test: check ## everything that must hold before a change lands
 	$(CARGO) test --workspace --locked
 	@$(MAKE) --no-print-directory instructions
 
-check: fmt-check clippy doc deny plugin ## what can be said without running the tests
+check: fmt-check clippy doc deny semver plugin ## what can be said without running the tests
 
 fmt-check:
 	$(CARGO) fmt --all --check
@@ -37,6 +37,9 @@ doc: | setup
 
 deny: | setup
 	@.ci/deny
+
+semver: | setup
+	@.ci/semver
 
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
