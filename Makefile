@@ -4,7 +4,7 @@ CARGO ?= cargo
 # The doors are all that is measured, and build in half the time.
 BENCH = $(CARGO) bench --locked --no-default-features --features doors
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin instructions bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ semver: | setup
 
 plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 	$(CARGO) build --locked -p gst-plugin-h5live
+
+doc-cache: | setup ## renew docs/gst_plugins_cache.json from the element
+	H5LIVE_RENEW=1 $(CARGO) test --locked --test element_documentation
 
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions

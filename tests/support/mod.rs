@@ -12,6 +12,7 @@ pub mod hls;
 pub mod https;
 pub mod origin;
 pub mod playlist;
+pub mod plugin;
 pub mod postgres;
 pub mod process;
 pub mod publisher;
