@@ -169,7 +169,8 @@ fn plays(video: Option<&Video>, audio: Option<&Audio>) {
     }
     let live = Live::ready(&branches);
     let sent = receive(&live);
-    drop(live);
+    // What the encoder wrote is in its file only then.
+    live.end();
 
     let codecs: Vec<&str> = [video.map(|v| v.codec), audio.map(|a| a.codec)]
         .into_iter()

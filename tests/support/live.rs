@@ -67,6 +67,15 @@ impl Live {
     pub fn play(&self) {
         self.pipeline.set_state(gst::State::Playing).unwrap();
     }
+
+    /// Waits until every sink has had all of it.
+    pub fn end(self) {
+        let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+        let patience = gst::ClockTime::from_seconds(60);
+        let message = self.pipeline.bus().unwrap();
+        let message = message.timed_pop_filtered(patience, &ends).unwrap();
+        assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
+    }
 }
 
 impl Drop for Live {
