@@ -38,7 +38,10 @@ fn mints_all(program: &str, script: &str) {
     let samples = samples();
     assert!(samples.len() >= 96, "{} samples", samples.len());
     let mut child = Command::new(program)
-        .arg(format!("{}/examples/mint/{script}", env!("CARGO_MANIFEST_DIR")))
+        .arg(format!(
+            "{}/examples/mint/{script}",
+            env!("CARGO_MANIFEST_DIR")
+        ))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -6,8 +6,6 @@
 
 #[path = "support/browser.rs"]
 mod browser;
-#[path = "support/plugin.rs"]
-mod plugin;
 mod support;
 
 use std::path::Path;
@@ -15,8 +13,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use browser::Browser;
-use plugin::tool;
 use support::origin::Origin;
+use support::plugin::{self, tool};
 use support::process::{Process, accepts, free_port};
 use support::publisher::{self, Publisher};
 
