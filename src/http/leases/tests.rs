@@ -44,16 +44,18 @@ fn record(stream: &str) -> Withdrawal {
     }
 }
 
+fn take(leases: &Arc<Leases>, stream: &str) -> Lease {
+    let grant = grant(stream, None);
+    leases
+        .take(leases.mark(), (&grant, None), client(), BESIDE)
+        .unwrap()
+}
+
 #[test]
 fn a_withdrawal_ends_what_matches_once() {
     let leases = Arc::<Leases>::default();
-    let take = |stream| {
-        let mark = leases.mark();
-        leases
-            .take(mark, (&grant(stream, None), None), client(), BESIDE)
-            .unwrap()
-    };
-    let (one, two, left) = (take("ABCDE-one"), take("ABCDE-two"), take("ABCDE-one"));
+    let [one, two, left] =
+        ["ABCDE-one", "ABCDE-two", "ABCDE-one"].map(|stream| take(&leases, stream));
     drop(left);
     assert_eq!(leases.withdraw(&record("ABCDE-one")), 1);
     assert_eq!(one.end(), Some(End::Withdrawn));
@@ -107,14 +109,7 @@ fn a_lease_expires_unless_it_is_renewed() {
 #[test]
 fn a_renewal_changes_what_a_session_is_ended_by() {
     let leases = Arc::<Leases>::default();
-    let lease = leases
-        .take(
-            leases.mark(),
-            (&grant("ABCDE-one", None), None),
-            client(),
-            BESIDE,
-        )
-        .unwrap();
+    let lease = take(&leases, "ABCDE-one");
     lease
         .renew(leases.mark(), (&grant("ABCDE-two", None), None))
         .unwrap();
@@ -130,14 +125,7 @@ fn a_renewal_changes_what_a_session_is_ended_by() {
 #[tokio::test]
 async fn who_waits_is_told() {
     let leases = Arc::<Leases>::default();
-    let lease = leases
-        .take(
-            leases.mark(),
-            (&grant("ABCDE-one", None), None),
-            client(),
-            BESIDE,
-        )
-        .unwrap();
+    let lease = take(&leases, "ABCDE-one");
     let (end, count) = tokio::join!(lease.ended(), async {
         leases.withdraw(&record("ABCDE-one"))
     });
@@ -148,17 +136,7 @@ async fn who_waits_is_told() {
 #[test]
 fn one_lease_is_found_by_what_it_shows_and_ended_by_its_id() {
     let leases = Arc::<Leases>::default();
-    let take = |stream: &str| {
-        leases
-            .take(
-                leases.mark(),
-                (&grant(stream, None), None),
-                client(),
-                BESIDE,
-            )
-            .unwrap()
-    };
-    let (first, second) = (take("A-one"), take("A-two"));
+    let (first, second) = (take(&leases, "A-one"), take(&leases, "A-two"));
     second.is_by(Way::Hls);
     second.is_by(Way::WebSocket);
     let listing = leases.list("", 1);
