@@ -8,6 +8,8 @@ mod bench;
 #[path = "support/told.rs"]
 mod told;
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -239,11 +241,19 @@ fn those_who_are_there_when_it_stops_are_told_of_before_null_is_reached() {
     let added = clients(&bench.element, "client-added");
     let removed = clients(&bench.element, "client-removed");
     let _pad = bench.video();
-    let client = Client::new(bench.port(), &query(STREAM, None, None));
-    let (id, _) = next(&added);
+    let query = query(STREAM, None, None);
+    let client = Client::new(bench.port(), &query);
+    let mut ids = vec![next(&added).0];
+    // It waits for segments, and its session is no connection that could be closed.
+    let mut hls = TcpStream::connect(("127.0.0.1", bench.port())).unwrap();
+    let request = format!("GET /h5live/authhttp/playlist.m3u8?{query} HTTP/1.1\r\nHost: h\r\n\r\n");
+    hls.write_all(request.as_bytes()).unwrap();
+    ids.push(next(&added).0);
     assert!(bench.set_state(gst::State::Null));
-    assert_eq!(removed.try_recv().unwrap().0, id);
-    drop(client);
+    let mut gone: Vec<u64> = removed.try_iter().map(|(id, _)| id).collect();
+    gone.sort_unstable();
+    assert_eq!(gone, ids, "each of them once");
+    drop((client, hls));
 }
 
 #[test]

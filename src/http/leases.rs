@@ -138,8 +138,8 @@ struct State {
     way: OnceLock<Way>,
     end: OnceLock<End>,
     changed: Notify,
-    /// Told to the audience, which hears of its end too.
-    told: OnceLock<Listed>,
+    /// As the audience was told of it, until it has heard of its end too.
+    told: Mutex<Option<Listed>>,
     stalled: AtomicBool,
     skips: AtomicU64,
 }
@@ -201,7 +201,7 @@ impl Leases {
             way: OnceLock::new(),
             end: OnceLock::new(),
             changed: Notify::new(),
-            told: OnceLock::new(),
+            told: Mutex::default(),
             stalled: AtomicBool::new(false),
             skips: AtomicU64::new(0),
         });

@@ -249,6 +249,7 @@ impl Drop for Shared {
         // Connections that idle may hold the app for some seconds more; sessions are waited for here,
         // so that a process that ends now has said goodbye.
         self.app.fanout.join();
+        self.app.leases.tell_all_left();
     }
 }
 

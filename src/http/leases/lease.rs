@@ -54,6 +54,6 @@ impl Drop for Lease {
         let entry = self.0.leases.lock().remove(self.0.id);
         // Outside of the lock, as all that others may wait for.
         drop(entry);
-        self.tell_left();
+        self.0.tell_left();
     }
 }

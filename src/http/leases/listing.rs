@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{End, Entry, Lease, Leases};
+use super::{End, Entry, Lease, Leases, State};
 use crate::http::audience::Farewell;
 use crate::http::way::Way;
 use crate::token::{StreamName, Tag};
@@ -95,6 +96,19 @@ impl Leases {
     }
 }
 
+impl Leases {
+    /// The doors are closed: tells the audience that what is left is over. Some of it may be on its way to
+    /// who would write to it, and some is an HLS session, which is no connection.
+    pub fn tell_all_left(&self) {
+        let left: Vec<_> = (self.lock().entries.values())
+            .map(|entry| Arc::clone(&entry.state))
+            .collect();
+        for state in left {
+            state.tell_left();
+        }
+    }
+}
+
 impl Entry {
     fn holds(&self, text: &str) -> bool {
         let tag = self.grant.tag().map_or("", Tag::as_str);
@@ -124,8 +138,10 @@ impl Lease {
             && let Some(audience) = &self.0.leases.audience
             && let Some(listed) = self.0.leases.listed(self.0.id)
         {
+            // Under the lock, so that it never hears of the end first.
+            let mut told = self.0.told();
             audience.joined(&listed);
-            let _ = self.0.told.set(listed);
+            *told = Some(listed);
         }
     }
 
@@ -139,21 +155,29 @@ impl Lease {
         self.0.skips.store(skips, Ordering::Relaxed);
     }
 
-    pub(super) fn tell_left(&self) {
-        if let (Some(audience), Some(listed)) = (&self.0.leases.audience, self.0.told.get()) {
-            let lasted = self.0.since.elapsed().unwrap_or_default();
-            let farewell = Farewell {
-                end: self.end(),
-                stalled: self.0.stalled.load(Ordering::Relaxed),
-                skips: self.0.skips.load(Ordering::Relaxed),
-                lasted,
-            };
-            audience.left(listed, farewell);
-        }
-    }
-
     /// What [`Leases::end_one`] ends it by.
     pub fn id(&self) -> u64 {
         self.0.id
+    }
+}
+
+impl State {
+    fn told(&self) -> MutexGuard<'_, Option<Listed>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the audience that it is over, once.
+    pub(super) fn tell_left(&self) {
+        if let Some(audience) = &self.leases.audience
+            && let Some(listed) = self.told().take()
+        {
+            let farewell = Farewell {
+                end: self.end.get().copied(),
+                stalled: self.stalled.load(Ordering::Relaxed),
+                skips: self.skips.load(Ordering::Relaxed),
+                lasted: self.since.elapsed().unwrap_or_default(),
+            };
+            audience.left(&listed, farewell);
+        }
     }
 }
