@@ -22,6 +22,8 @@ pub mod http;
 pub mod hub;
 #[cfg(feature = "gst")]
 pub mod origin;
+#[cfg(feature = "rtsp")]
+pub mod rtsp;
 
 #[cfg(feature = "server")]
 pub mod command_line;

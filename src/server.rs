@@ -12,6 +12,8 @@ mod description;
 mod exposition;
 mod file_limit;
 mod metrics;
+#[cfg(feature = "rtsp")]
+mod rtsp_door;
 mod side_doors;
 pub(crate) mod store;
 mod withdrawals;
@@ -31,7 +33,7 @@ use crate::http::app::{self, App};
 use crate::http::listener::{self, Front};
 use crate::http::tls::{self, Tls, TlsError, TlsFiles};
 use crate::hub::fanout::Limits as FanoutLimits;
-use crate::hub::{self, Hub, OriginName};
+use crate::hub::{self, Hub, OriginName, memory_file};
 use crate::issuer::{FailureLimits, Issuer};
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
 use crate::records::{CacheSettings, Cached, OpenError, Records};
@@ -40,6 +42,8 @@ use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
 use console_door::{ConsoleDoor, Over};
 use description::Description;
 use metrics::Metrics;
+#[cfg(feature = "rtsp")]
+use rtsp_door::RtspDoor;
 use side_doors::SideDoors;
 
 /// How often the end looks whether all viewers have left.
@@ -123,6 +127,10 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let side_doors = SideDoors::bind(config)?;
     let console_door = ConsoleDoor::bind(config)?;
+    #[cfg(feature = "rtsp")]
+    let rtsp_door = RtspDoor::bind(config)?;
+    #[cfg(feature = "rtsp")]
+    let rtsp_stop = rtsp_door.stop();
     let hub = Hub::new(hub_limits(limits));
     let supervisor = Supervisor::new(Origins::new(&config.origins)?, &hub, pulls(limits))?;
     hub.set_demand(Arc::new(Pulls {
@@ -166,13 +174,20 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
             None => std::future::pending().await,
         }
     };
+    #[cfg(feature = "rtsp")]
+    let rtsp = rtsp_door.serve(config, tls.as_ref(), Arc::clone(&app));
+    #[cfg(not(feature = "rtsp"))]
+    let rtsp = std::future::pending::<std::convert::Infallible>();
     tokio::select! {
         never = serving => match never {},
         never = publishing => match never {},
         never = side_doors.serve(config, tls.as_ref(), address.port(), metrics) => match never {},
         never = console_door.serve(config, tls.as_ref(), address, console) => match never {},
+        never = rtsp => match never {},
         signal = stop => tracing::info!(signal, "stopping"),
     }
+    #[cfg(feature = "rtsp")]
+    rtsp_stop.stop();
     drain(&app, limits.drain_timeout).await;
     // It waits for GStreamer's threads; those of the runtime go on meanwhile.
     let _ = tokio::task::spawn_blocking(move || supervisor.shutdown()).await;
@@ -262,7 +277,10 @@ async fn drain(app: &App, patience: Duration) {
     app.fanout.stop(patience);
     app.downloads.end(|_| true);
     let until = Instant::now() + patience;
-    let viewers = || app.fanout.counters().sessions.load(Ordering::Relaxed) + app.downloads.count();
+    let viewers = || {
+        let by_rtsp = app.traffic.rtsp.load(Ordering::Relaxed);
+        app.fanout.counters().sessions.load(Ordering::Relaxed) + app.downloads.count() + by_rtsp
+    };
     while viewers() > 0 && Instant::now() < until {
         tokio::time::sleep(DRAIN_STEP).await;
     }
@@ -317,6 +335,7 @@ fn hub_limits(limits: &Limits) -> hub::Limits {
     hub::Limits {
         lag_bytes: limits.max_lag_bytes,
         ring_bytes: limits.max_gop_bytes,
+        gather: memory_file::gather,
         ..hub::Limits::default()
     }
 }

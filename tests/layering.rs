@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("element", &["media", "hub", "http", "token"]),
     ("origin", &["token", "element", "hub", "media"]),
     ("http", &["token", "media", "hub"]),
+    ("rtsp", &["token", "media", "hub", "http"]),
     ("issuer", &["token", "records"]),
     ("records", &["token"]),
     (

@@ -7,6 +7,7 @@ mod console;
 mod embedded;
 mod limits;
 mod origins;
+mod rtsp;
 mod section;
 mod self_signed;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use crate::http::networks::{Network, Networks};
 pub use console::Console;
 pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
+pub use rtsp::Rtsp;
 pub use self_signed::{SelfSigned, SelfSignedError};
 pub use tls::{Https, Transport};
 
@@ -60,6 +62,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// `[console]`: the operator's page. Default: none.
     pub console: Option<Console>,
+    /// `[rtsp]`: the door for players that speak RTSP. Default: none.
+    pub rtsp: Option<Rtsp>,
     /// `server.open-streams`: the streams that the open doors play without a token. Default: none.
     pub open_streams: OpenStreams,
     /// `[verify]`: the headers in which a web server in front tells of its clients' requests.
@@ -191,6 +195,10 @@ impl Config {
             .filter(|address| address.port() != 0)
             .collect();
         let console = console::read(root.section("console")?, &transport, &taken)?;
+        let taken: Vec<_> = (taken.into_iter())
+            .chain(console.iter().map(|console| console.listen))
+            .collect();
+        let rtsp = rtsp::read(root.section("rtsp")?, &transport, &taken)?;
         let limits = Limits::read(root.section("limits")?)?;
         let verify = verify::read(root.section("verify")?)?;
         let origins = origins::read(root.sections("origins")?)?;
@@ -217,6 +225,7 @@ impl Config {
             clock_skew_seconds,
             metrics: metrics_listen,
             console,
+            rtsp,
             open_streams: open_streams.into_iter().collect(),
             verify,
             on_expiry,

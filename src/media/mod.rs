@@ -12,6 +12,7 @@ mod fmp4;
 pub mod fragment;
 pub mod hls;
 mod muxer;
+pub mod samples;
 mod session;
 mod setup;
 mod silence;

@@ -63,6 +63,7 @@ impl Metrics {
             [
                 ("websocket", counters.sessions.load(Ordering::Relaxed)),
                 ("hls", self.app.hls.count()),
+                ("rtsp", traffic.rtsp.load(Ordering::Relaxed)),
             ],
         );
         text.each(
@@ -73,6 +74,7 @@ impl Metrics {
             [
                 ("websocket", load(&counters.added)),
                 ("hls", load(&traffic.hls_sessions)),
+                ("rtsp", load(&traffic.rtsp_sessions)),
             ],
         );
         let ended = self.app.leases.counters();

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use super::patient::Patient;
 use super::process::PATIENCE;
 use super::server::Server;
 
@@ -42,7 +42,7 @@ impl Pair {
         for certificate in trusted {
             roots.add((*certificate).clone()).unwrap();
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -54,12 +54,11 @@ impl Pair {
 }
 
 /// A TLS connection over which nothing was sent yet.
-pub type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub type Tls = StreamOwned<ClientConnection, Patient>;
 
 /// Connects to a loopback port; the handshake is done.
 pub fn connect(port: u16, config: &Arc<ClientConfig>) -> Result<Tls, String> {
-    let tcp = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    let tcp = Patient::connect(("127.0.0.1", port), PATIENCE).map_err(|error| error.to_string())?;
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let session = ClientConnection::new(Arc::clone(config), name).unwrap();
     let mut tls = StreamOwned::new(session, tcp);
