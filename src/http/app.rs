@@ -33,7 +33,7 @@ use super::verify;
 use super::way::Way;
 use crate::hub::Hub;
 use crate::hub::fanout::{Fanout, Limits as FanoutLimits};
-use crate::token::{Facts, UnixSeconds, Withdrawal};
+use crate::token::{Facts, StreamName, UnixSeconds, Withdrawal};
 
 /// The most bytes of a request body that are read, and how long that may take.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -265,9 +265,14 @@ impl App {
 
     /// Notes that a viewer was not let in.
     pub fn refused<B>(&self, way: Way, peer: IpAddr, request: &Request<B>, refusal: &Refusal) {
-        self.traffic.refused(refusal);
         let stream = denials::stream_of(request.uri().query().unwrap_or_default());
         let client = self.client_address(peer, request.headers());
+        self.turned(way, stream, client, refusal);
+    }
+
+    /// The same where it is known what was asked for, and who asked.
+    pub fn turned(&self, way: Way, stream: Option<StreamName>, client: IpAddr, refusal: &Refusal) {
+        self.traffic.refused(refusal);
         audience::tell(&self.gate.audience, way, &stream, client, refusal);
         self.denials.note(way, stream, client, refusal);
     }

@@ -12,7 +12,7 @@ use super::admit::{Admission, Refusal, ViewerRequest};
 use super::app::App;
 use super::body::{Body, text};
 use super::facts::names_page;
-use super::h5live::door::log;
+pub(crate) use super::h5live::door::log;
 use super::leases::{Counting, Lease};
 use super::viewer_key::ViewerKey;
 use crate::token::Facts;

@@ -101,7 +101,7 @@ pub async fn serve(
 }
 
 /// Accepts for ever, so many connections at once.
-pub(super) async fn accept<F>(
+pub(crate) async fn accept<F>(
     listener: TcpListener,
     at_once: usize,
     take: impl Fn(TcpStream, SocketAddr, Handshake) -> F,

@@ -32,6 +32,10 @@ pub struct Traffic {
     pub handshakes_timed_out: AtomicU64,
     /// HLS sessions that were ever begun.
     pub hls_sessions: AtomicU64,
+    /// RTSP sessions at this moment.
+    pub rtsp: AtomicUsize,
+    /// RTSP sessions that were ever begun.
+    pub rtsp_sessions: AtomicU64,
     /// Answers by the first digit of their status; whatever is none stands at 0.
     answers: [AtomicU64; 6],
     /// Bytes of their bodies.
@@ -39,6 +43,9 @@ pub struct Traffic {
     /// By [`Refusal::code`]: as many as there are codes, and no more.
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
+
+/// An RTSP session, counted until it is dropped.
+pub struct RtspSession<'a>(&'a Traffic);
 
 /// A connection, counted until it is dropped.
 pub(super) struct Counted<'a>(&'a Traffic);
@@ -48,6 +55,13 @@ impl Traffic {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.connections.fetch_add(1, Ordering::Relaxed);
         Counted(self)
+    }
+
+    /// Counts one.
+    pub fn rtsp_session(&self) -> RtspSession<'_> {
+        self.rtsp_sessions.fetch_add(1, Ordering::Relaxed);
+        self.rtsp.fetch_add(1, Ordering::Relaxed);
+        RtspSession(self)
     }
 
     pub(super) fn failed(&self, failure: Failure) {
@@ -87,6 +101,12 @@ impl Traffic {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+impl Drop for RtspSession<'_> {
+    fn drop(&mut self) {
+        self.0.rtsp.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Way {
     Hls,
     /// `stream.mp4`.
     Progressive,
+    /// RTSP.
+    Rtsp,
     /// `GET /secure/verify`, for a web server in front.
     Verify,
 }
@@ -22,6 +24,7 @@ impl Way {
             Self::WebSocket => "websocket",
             Self::Hls => "hls",
             Self::Progressive => "stream.mp4",
+            Self::Rtsp => "rtsp",
             Self::Verify => "verify",
         }
     }

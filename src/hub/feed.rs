@@ -24,7 +24,11 @@ impl Feed {
         if state.window.is_none() {
             let now = unix_millis();
             // A segment lasts longer than a second, so these numbers are never used twice.
-            let mut window = Window::new(Settings::default(), now / 1000);
+            let settings = Settings {
+                gather: stream.limits.gather,
+                ..Settings::default()
+            };
+            let mut window = Window::new(settings, now / 1000);
             state.replay(&mut window, now);
             state.window = Some(window);
         }

@@ -8,6 +8,11 @@ pub mod bell;
 pub mod fanout;
 mod feed;
 mod fragments;
+#[cfg(target_os = "linux")]
+pub mod memory_file;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_memory_file.rs"]
+pub mod memory_file;
 mod registry;
 mod source;
 mod stream;

@@ -76,6 +76,7 @@ fn small() -> Limits {
         lag_bytes: 600,
         ring_bytes: 6000,
         streams: 2,
+        ..Limits::default()
     }
 }
 

@@ -191,11 +191,12 @@ impl<S: Session> Connection<S> {
         self.closing_since.is_some_and(|since| since <= then)
     }
 
-    /// How its session stands, with what its socket has not taken.
+    /// How its session stands, with what has not left its socket.
     pub fn standing(&self, wanted: &HashSet<u64>) -> Option<Standing> {
         let unwritten: usize = self.unwritten.iter().map(Bytes::len).sum();
+        let here = unwritten + self.socket.held();
         self.session.standing(wanted).map(|standing| Standing {
-            behind: standing.behind + unwritten as u64,
+            behind: standing.behind + here as u64,
             ..standing
         })
     }

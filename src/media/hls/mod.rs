@@ -9,4 +9,4 @@ mod playlist;
 mod window;
 
 pub use playlist::PREFIX;
-pub use window::{Edge, InitId, Settings, UnixMillis, Window};
+pub use window::{Edge, Gather, InitId, Settings, UnixMillis, Window};

@@ -23,6 +23,10 @@ pub type InitId = u64;
 /// With fewer, Chromium's own player gives up.
 const FIRST_SEGMENTS: u64 = 3;
 
+/// Puts the pieces of a whole segment together, in a place from which they are handed on cheaply; None
+/// where there is no such place, and they stay as they are.
+pub type Gather = fn(&[Bytes]) -> Option<Bytes>;
+
 /// How a window is cut and how much it holds.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -34,6 +38,8 @@ pub struct Settings {
     pub segments: usize,
     /// Bytes that are held; the oldest segments go first.
     pub bytes: usize,
+    /// Where whole segments are kept.
+    pub gather: Gather,
 }
 
 impl Default for Settings {
@@ -44,6 +50,7 @@ impl Default for Settings {
             segment_least: Span::TIMESCALE * 15 / 10,
             segments: 12,
             bytes: 64 << 20,
+            gather: |_| None,
         }
     }
 }
@@ -71,6 +78,29 @@ pub(super) struct Segment {
     pub whole: bool,
     start: u64,
     bytes: usize,
+    /// All of it in one piece, which the parts' fragments are then pieces of ([`Settings::gather`]).
+    gathered: Option<Bytes>,
+}
+
+impl Segment {
+    fn fragments(&self) -> Vec<Bytes> {
+        let parts = self.parts.iter();
+        parts
+            .flat_map(|part| part.fragments.iter().cloned())
+            .collect()
+    }
+
+    /// What the fragments were in before is free as soon as nobody else holds it.
+    fn gather(&mut self, gather: Gather) {
+        let Some(gathered) = gather(&self.fragments()) else {
+            return;
+        };
+        let mut rest = gathered.clone();
+        for fragment in self.parts.iter_mut().flat_map(|part| &mut part.fragments) {
+            *fragment = rest.split_to(fragment.len().min(rest.len()));
+        }
+        self.gathered = Some(gathered);
+    }
 }
 
 /// The newest thing of a window: what a blocking reload waits for.
@@ -207,6 +237,7 @@ impl Window {
             whole: false,
             start,
             bytes: 0,
+            gathered: None,
         });
         self.next_number += 1;
         self.written = [None, None];
@@ -271,6 +302,7 @@ impl Window {
                 segment.duration = next - segment.start;
             }
             self.longest = self.longest.max(segment.duration);
+            segment.gather(self.settings.gather);
         }
         self.shrink();
     }
@@ -334,12 +366,10 @@ impl Window {
     /// The fragments of a whole segment.
     pub fn segment(&self, number: u64) -> Option<Vec<Bytes>> {
         let segment = self.find(number).filter(|segment| segment.whole)?;
-        let parts = segment.parts.iter();
-        Some(
-            parts
-                .flat_map(|part| part.fragments.iter().cloned())
-                .collect(),
-        )
+        Some(match &segment.gathered {
+            Some(gathered) => vec![gathered.clone()],
+            None => segment.fragments(),
+        })
     }
 
     /// The fragments of a listed part, counted from 0.

@@ -255,3 +255,30 @@ fn nothing_is_listed_before_a_keyframe() {
     source.run(30, SECOND / 30, 30);
     assert!(source.window.is_playable());
 }
+
+#[test]
+fn a_whole_segment_is_gathered_and_its_parts_are_pieces_of_it() {
+    let mut source = Source::new();
+    source.window.settings.gather = |pieces| Some(pieces.concat().into());
+    source.run(60, SECOND / 30, 30);
+    source.frame(SECOND / 30, true);
+    let window = &source.window;
+    let first = window.segments.front().unwrap();
+    let whole = window.segment(first.number).unwrap();
+    let [gathered] = &whole[..] else {
+        panic!("{} pieces", whole.len());
+    };
+    let parts = 0..first.listed as u64;
+    let fragments: Vec<Bytes> = parts
+        .flat_map(|part| window.part(first.number, part).unwrap())
+        .collect();
+    assert_eq!(*gathered, fragments.concat());
+    assert!(fragments.len() > 20, "{}", fragments.len());
+    let inside = gathered.as_ptr_range();
+    assert!(
+        fragments
+            .iter()
+            .all(|fragment| inside.contains(&fragment.as_ptr())),
+        "they are copies"
+    );
+}
