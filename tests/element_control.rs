@@ -55,13 +55,16 @@ fn every_property_says_what_it_is_and_when_it_may_change() {
         "page-origins",
         "plain-http",
         "port",
+        "qos",
         "secret",
         "secret-file",
         "stats",
         "stream-name",
+        "sync",
         "tls-certificate-file",
         "tls-key-file",
         "trusted-proxies",
+        "ts-offset",
     ];
     assert_eq!(names, expected);
     let fresh = gst::ElementFactory::make("h5liveauthsink").build().unwrap();
@@ -75,8 +78,11 @@ fn every_property_says_what_it_is_and_when_it_may_change() {
         let writable = property.flags().contains(glib::ParamFlags::WRITABLE);
         assert_ne!(writable, ["bound-port", "stats"].contains(&name), "{name}");
         if writable {
-            let ready = gst::PARAM_FLAG_MUTABLE_READY;
-            assert!(property.flags().contains(ready), "{name}");
+            let mutable = match name {
+                "qos" | "sync" | "ts-offset" => gst::PARAM_FLAG_MUTABLE_PLAYING,
+                _ => gst::PARAM_FLAG_MUTABLE_READY,
+            };
+            assert!(property.flags().contains(mutable), "{name}");
             let value = fresh.property_value(name);
             let (value, default) = (
                 format!("{value:?}"),

@@ -5,15 +5,17 @@
 
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/patient.rs"]
+mod patient;
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
 use gstreamer::prelude::*;
 use h5live::token::{Claims, Scope, mint};
 use live::Live;
+use patient::Patient;
 use tungstenite::{Message, client};
 
 const FRAGMENTS: usize = 60;
@@ -31,8 +33,7 @@ fn what_a_pipeline_publishes_decodes_at_a_client_with_a_token() {
     let url = format!(
         "ws://127.0.0.1:{port}/h5live/authstream?stream=ABCDE-demo&token={token}&options=0"
     );
-    let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let tcp = Patient::connect(("127.0.0.1", port), Duration::from_secs(30)).unwrap();
     let (mut socket, _) = client(url, tcp).unwrap();
     let mut file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
     let mut fragments = 0;

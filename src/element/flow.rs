@@ -285,6 +285,16 @@ impl Flow {
         self.ended().filter(|_| playing)
     }
 
+    /// When a buffer is due on the clock, in nanoseconds of running time. `None`: whenever it comes.
+    pub fn due(&mut self, kind: Kind, buffer: &gst::BufferRef) -> Option<i64> {
+        self.track_mut(kind).as_mut()?.due(buffer)
+    }
+
+    /// Where a pad's last buffer that was due ends, in nanoseconds of running time.
+    pub fn end_of(&self, kind: Kind) -> Option<i64> {
+        self.track(kind)?.end()
+    }
+
     /// Muxes a buffer and publishes what comes of it.
     pub fn push(&mut self, kind: Kind, buffer: gst::Buffer) -> Taken {
         let (track, frames) = match kind {

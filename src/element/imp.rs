@@ -5,6 +5,7 @@
 //! at most, or for a look over the clients that the application asks for: publishing never waits for a
 //! viewer. Signals and messages about clients come from a thread of their own (`dispatch`). No message is
 //! posted and no pad or peer is called with the lock held, and it is never held together with `settings`.
+//! With `sync` a pad's thread waits for the clock (`sync`) before it takes the lock.
 //! A panic becomes an error message: pad functions catch theirs here, virtual methods by the bindings.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use super::query;
 use super::settings::Settings;
 use super::signals;
 use super::standalone;
+use super::sync::{self, Waited, Waits};
 use super::track::Kind;
 use crate::hub::Publisher;
 
@@ -40,6 +42,7 @@ pub struct H5LiveAuthSink {
     given: Mutex<Option<Arc<Publisher>>>,
     pub(super) flow: Mutex<Flow>,
     pub(super) paces: Mutex<Paces>,
+    waits: Arc<Waits>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -103,9 +106,11 @@ impl H5LiveAuthSink {
 
     fn sink_chain(
         &self,
+        pad: &gst::Pad,
         kind: Kind,
         buffer: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.wait_until_due(pad, kind, &buffer)?;
         let taken = lock(&self.flow).push(kind, buffer);
         match taken {
             Taken::Muxed => Ok(gst::FlowSuccess::Ok),
@@ -129,6 +134,39 @@ impl H5LiveAuthSink {
             Taken::Stopped => Err(gst::FlowError::Flushing),
             Taken::NoCaps => Err(gst::FlowError::NotNegotiated),
         }
+    }
+
+    fn wait_until_due(
+        &self,
+        pad: &gst::Pad,
+        kind: Kind,
+        buffer: &gst::BufferRef,
+    ) -> Result<(), gst::FlowError> {
+        let timing = lock(&self.settings).timing();
+        if !timing.sync {
+            return Ok(());
+        }
+        let Some(due) = lock(&self.flow).due(kind, buffer) else {
+            return Ok(());
+        };
+        match self.waits.wait(kind, &*self.obj(), due) {
+            Waited::Flushed => return Err(gst::FlowError::Flushing),
+            Waited::Due(late) if late > 0 && timing.qos => {
+                gst::debug!(CAT, obj = pad, "late by {late} ns");
+                pad.push_event(sync::late(due, late, buffer.duration()));
+            }
+            Waited::Due(_) => {}
+        }
+        Ok(())
+    }
+
+    /// With `sync`, an end comes when the last buffer is over. `false`: it was flushed away.
+    fn wait_until_over(&self, kind: Kind) -> bool {
+        if !lock(&self.settings).timing().sync {
+            return true;
+        }
+        let end = lock(&self.flow).end_of(kind);
+        end.is_none_or(|end| self.waits.wait(kind, &*self.obj(), end) != Waited::Flushed)
     }
 
     fn sink_event(&self, pad: &gst::Pad, kind: Kind, event: gst::Event) -> bool {
@@ -157,11 +195,19 @@ impl H5LiveAuthSink {
                 lock(&self.flow).stream_start(kind);
                 true
             }
+            gst::EventView::FlushStart(_) => {
+                self.waits.set_flushing(kind, true);
+                true
+            }
             gst::EventView::FlushStop(_) => {
+                self.waits.set_flushing(kind, false);
                 lock(&self.flow).flush(kind);
                 true
             }
             gst::EventView::Eos(event) => {
+                if !self.wait_until_over(kind) {
+                    return false;
+                }
                 let ended = lock(&self.flow).eos(kind, event.seqnum());
                 self.post_eos(ended);
                 true
@@ -209,6 +255,8 @@ impl ObjectImpl for H5LiveAuthSink {
         if !lock(&self.settings).set(pspec.name(), value) {
             gst::warning!(CAT, imp = self, "{} can't be set so", pspec.name());
         }
+        let timing = lock(&self.settings).timing();
+        self.waits.set_ts_offset(timing.ts_offset);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -268,6 +316,7 @@ impl ElementImpl for H5LiveAuthSink {
         match transition {
             gst::StateChange::ReadyToPaused => self.start()?,
             gst::StateChange::PlayingToPaused => {
+                self.waits.set_playing(false);
                 lock(&self.flow).set_playing(false);
             }
             _ => {}
@@ -276,6 +325,7 @@ impl ElementImpl for H5LiveAuthSink {
         match transition {
             gst::StateChange::ReadyToPaused if result.is_err() => self.stop(),
             gst::StateChange::PausedToPlaying if result.is_ok() => {
+                self.waits.set_playing(true);
                 let ended = lock(&self.flow).set_playing(true);
                 self.post_eos(ended);
             }
@@ -297,11 +347,18 @@ impl ElementImpl for H5LiveAuthSink {
             .find(|kind| kind.name() == template.name_template())?;
         let pad = gst::Pad::builder_from_template(template)
             .name(kind.name())
-            .chain_function(move |_, parent, buffer| {
+            .activatemode_function({
+                let waits = Arc::clone(&self.waits);
+                move |_, _, _, active| {
+                    waits.set_flushing(kind, !active);
+                    Ok(())
+                }
+            })
+            .chain_function(move |pad, parent, buffer| {
                 Self::catch_panic_pad_function(
                     parent,
                     || Err(gst::FlowError::Error),
-                    |this| this.sink_chain(kind, buffer),
+                    |this| this.sink_chain(pad, kind, buffer),
                 )
             })
             .event_function(move |pad, parent, event| {
@@ -341,6 +398,9 @@ impl ElementImpl for H5LiveAuthSink {
     fn send_event(&self, event: gst::Event) -> bool {
         if !event.is_upstream() {
             return self.parent_send_event(event);
+        }
+        if let gst::EventView::Latency(event) = event.view() {
+            self.waits.set_latency(event.latency());
         }
         let pads = lock(&self.flow).pads();
         // Not any(): each upstream has to hear of it.

@@ -12,8 +12,8 @@
 //!
 //! Inside the server it is given a publisher by [`H5LiveAuthSink::set_publisher`] instead.
 //!
-//! It hands on every buffer as it comes: it never prerolls, never waits for a clock and never
-//! blocks its upstream. A source that is not live needs a `clocksync` before it.
+//! It hands on every buffer as it comes: it never prerolls, and never blocks its upstream. A source that
+//! is not live needs `sync=true`, by which each pad waits for the clock as other sinks do.
 
 mod audience;
 mod caps;
@@ -27,6 +27,7 @@ mod query;
 mod settings;
 mod signals;
 mod standalone;
+mod sync;
 mod track;
 
 use std::sync::Arc;

@@ -156,6 +156,21 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
                 "Pages that may play, e.g. https://example.com, with commas between; without it all may",
             )
             .build(),
+            glib::ParamSpecBoolean::builder("sync")
+                .nick("Sync")
+                .blurb("Publish each buffer at its time by the clock; without it at once, as is right for live sources")
+                .mutable_playing()
+                .build(),
+            glib::ParamSpecInt64::builder("ts-offset")
+                .nick("TS offset")
+                .blurb("Nanoseconds that buffers are published later than their time, or sooner, with sync")
+                .mutable_playing()
+                .build(),
+            glib::ParamSpecBoolean::builder("qos")
+                .nick("QoS")
+                .blurb("Tell upstream of buffers that come late, with sync")
+                .mutable_playing()
+                .build(),
             glib::ParamSpecUInt::builder("authorize-timeout")
                 .nick("Authorize timeout")
                 .blurb("Milliseconds that authorize-client may take to answer; a client without an answer is refused")

@@ -11,6 +11,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::properties::{DEFAULT_ADDRESS, DEFAULT_AUTHORIZE_TIMEOUT, DEFAULT_PORT, OnExpiry};
+use super::sync::Timing;
 use crate::http::networks::Network;
 use crate::http::standalone::Options;
 use crate::http::tls::TlsFiles;
@@ -39,6 +40,7 @@ pub(super) struct Settings {
     trusted_proxies: Option<String>,
     page_origins: Option<String>,
     authorize_timeout: u32,
+    timing: Timing,
 }
 
 /// Checked and read.
@@ -99,6 +101,7 @@ impl Default for Settings {
             trusted_proxies: None,
             page_origins: None,
             authorize_timeout: DEFAULT_AUTHORIZE_TIMEOUT,
+            timing: Timing::default(),
         }
     }
 }
@@ -167,6 +170,11 @@ impl Settings {
         Ok(Secret::new(bytes)?)
     }
 
+    /// When buffers are published.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
     /// Sets a property from its value. `false`: there is none of that name and type.
     pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
         fn take<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value, to: &mut T) -> bool {
@@ -195,6 +203,9 @@ impl Settings {
             "trusted-proxies" => take(value, &mut self.trusted_proxies),
             "page-origins" => take(value, &mut self.page_origins),
             "authorize-timeout" => take(value, &mut self.authorize_timeout),
+            "sync" => take(value, &mut self.timing.sync),
+            "qos" => take(value, &mut self.timing.qos),
+            "ts-offset" => take(value, &mut self.timing.ts_offset),
             _ => false,
         }
     }
@@ -219,6 +230,9 @@ impl Settings {
             "trusted-proxies" => self.trusted_proxies.to_value(),
             "page-origins" => self.page_origins.to_value(),
             "authorize-timeout" => self.authorize_timeout.to_value(),
+            "sync" => self.timing.sync.to_value(),
+            "qos" => self.timing.qos.to_value(),
+            "ts-offset" => self.timing.ts_offset.to_value(),
             _ => return None,
         })
     }

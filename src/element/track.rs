@@ -33,6 +33,8 @@ pub(super) struct Track {
     /// The number of the EOS event, where it has come.
     pub eos: Option<gst::Seqnum>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Where its last buffer ends, in nanoseconds of running time.
+    end: Option<i64>,
     untimed: u64,
 }
 
@@ -52,6 +54,7 @@ impl Track {
             configured: false,
             eos: None,
             segment: None,
+            end: None,
             untimed: 0,
         }
     }
@@ -65,6 +68,24 @@ impl Track {
     pub fn flush(&mut self) {
         self.eos = None;
         self.segment = None;
+        self.end = None;
+    }
+
+    /// When a buffer is due, in nanoseconds of running time: encoders want what is decoded first first.
+    /// `None`: it has no time.
+    pub fn due(&mut self, buffer: &gst::BufferRef) -> Option<i64> {
+        let segment = self.segment.as_ref()?;
+        let at = |time| signed(segment.to_running_time_full(time)?);
+        let due = at(buffer.dts().or(buffer.pts())?)?;
+        let lasts = buffer.duration().unwrap_or_default();
+        let end = at(buffer.pts().or(buffer.dts())?.saturating_add(lasts))?;
+        self.end = Some(self.end.map_or(end, |last| last.max(end)));
+        Some(due)
+    }
+
+    /// Where the last buffer that was due ends, in nanoseconds of running time.
+    pub fn end(&self) -> Option<i64> {
+        self.end
     }
 
     /// Takes a segment. `false`: not one in time, or one that plays backwards.
@@ -106,6 +127,15 @@ impl Track {
             data: Bytes::from_owner(data),
         })
     }
+}
+
+fn signed(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
+    let nanoseconds = i64::try_from(time.abs().nseconds()).ok()?;
+    Some(if time.is_negative() {
+        -nanoseconds
+    } else {
+        nanoseconds
+    })
 }
 
 fn running_time(

@@ -4,6 +4,10 @@
 #![allow(dead_code)] // each test uses a part of it
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "patient.rs"]
+#[allow(clippy::duplicate_mod)] // a test may have another part of the support that reads too
+mod patient;
+
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,6 +17,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_check::Harness;
 use h5live::token::{Claims, Scope, Secret, StreamName, mint};
+use patient::Patient;
 use serde_json::Value;
 use tungstenite::{Message, WebSocket, client};
 
@@ -223,7 +228,7 @@ pub fn timed(data: Vec<u8>, nanoseconds: Option<u64>) -> gst::Buffer {
 }
 
 /// A WebSocket client of the H5Live interface.
-pub struct Viewer(WebSocket<TcpStream>);
+pub struct Viewer(WebSocket<Patient>);
 
 impl Viewer {
     /// Asks for a stream with a good token for it.
@@ -233,8 +238,7 @@ impl Viewer {
         let token = mint(&key, &Claims::of(Scope::Stream(name))).token;
         let query = format!("stream={stream}&token={token}&options=0");
         let url = format!("ws://127.0.0.1:{port}/h5live/authstream?{query}");
-        let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let tcp = Patient::connect(("127.0.0.1", port), PATIENCE).unwrap();
         Self(client(url, tcp).unwrap().0)
     }
 
@@ -291,7 +295,7 @@ impl Viewer {
 
     /// Its socket.
     pub fn socket(&self) -> &TcpStream {
-        self.0.get_ref()
+        &self.0.get_ref().0
     }
 }
 

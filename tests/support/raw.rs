@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
+use super::patient::Patient;
 use super::process::PATIENCE;
 
 /// A key and what must be answered to it (RFC 6455, 1.3).
@@ -14,7 +15,7 @@ pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A connection.
 pub struct Raw {
-    tcp: TcpStream,
+    tcp: Patient,
     read: Vec<u8>,
 }
 
@@ -104,7 +105,7 @@ impl Raw {
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.set_write_timeout(Some(PATIENCE)).unwrap();
         Raw {
-            tcp,
+            tcp: Patient(tcp),
             read: Vec::new(),
         }
     }
@@ -227,17 +228,13 @@ impl Raw {
     /// Reads some; false at the end. A reset is one: a server may close on bytes it has not read.
     fn more(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        loop {
-            match self.tcp.read(&mut buffer) {
-                Ok(length) => {
-                    self.read.extend_from_slice(&buffer[..length]);
-                    return length > 0;
-                }
-                // A read with a timeout is not taken up again by itself (signal(7)).
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return false,
-                Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
+        match self.tcp.read(&mut buffer) {
+            Ok(length) => {
+                self.read.extend_from_slice(&buffer[..length]);
+                length > 0
             }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
         }
     }
 }

@@ -119,6 +119,11 @@ impl Server {
         panic!("no server after {ATTEMPTS} attempts: {failure}");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -1,7 +1,7 @@
 //! RTMP by the message: a short clip with script data of every kind in it, sent as a publisher sends it to
 //! a server, or as a server sends it to a player. No program at hand sends such data.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
@@ -188,7 +188,12 @@ fn shake(tcp: &mut TcpStream, side: PeerType) -> Option<Vec<u8>> {
 
 fn read(tcp: &mut TcpStream) -> Option<Vec<u8>> {
     let mut buffer = vec![0; 4096];
-    let length = tcp.read(&mut buffer).ok().filter(|length| *length > 0)?;
+    let length = loop {
+        match tcp.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break read.ok().filter(|length| *length > 0)?,
+        }
+    };
     buffer.truncate(length);
     Some(buffer)
 }

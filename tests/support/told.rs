@@ -3,13 +3,17 @@
 #![allow(dead_code)] // each test uses a part of it
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::net::TcpStream;
+#[path = "patient.rs"]
+#[allow(clippy::duplicate_mod)] // a test may have another part of the support that reads too
+mod patient;
+
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use h5live::token::{Claims, Scope, Secret, StreamName, Tag, UnixSeconds, mint};
+use patient::Patient;
 use tungstenite::{Message, WebSocket, client};
 
 /// How long anything may take to happen; only a failing test waits that long.
@@ -65,7 +69,7 @@ pub fn query(stream: &str, tag: Option<&str>, expires: Option<u64>) -> String {
 }
 
 /// A client with a query of its own.
-pub struct Client(WebSocket<TcpStream>);
+pub struct Client(WebSocket<Patient>);
 
 impl Client {
     /// At the gated door.
@@ -75,8 +79,7 @@ impl Client {
 
     /// At a door of that name.
     pub fn at(port: u16, door: &str, query: &str) -> Self {
-        let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let tcp = Patient::connect(("127.0.0.1", port), PATIENCE).unwrap();
         let url = format!("ws://127.0.0.1:{port}/h5live/{door}?{query}");
         Self(client(url, tcp).unwrap().0)
     }

@@ -1,12 +1,13 @@
 //! A viewer by WebSocket: what it was sent, in order.
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket, client};
+
+use super::patient::Patient;
 
 /// How long any one message is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ impl Received {
 
 /// A connected viewer.
 pub struct Viewer {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Patient>,
 }
 
 impl Viewer {
@@ -48,9 +49,8 @@ impl Viewer {
             request.headers_mut().insert("Origin", origin);
         }
         let authority = request.uri().authority().expect("a host").to_string();
-        let tcp = TcpStream::connect(authority).expect("the server accepts");
-        tcp.set_read_timeout(Some(Duration::from_millis(200)))
-            .expect("a timeout can be set");
+        let tcp = Patient::connect(authority, Duration::from_millis(200));
+        let tcp = tcp.expect("the server accepts");
         let mut result = client(request, tcp);
         loop {
             match result {
