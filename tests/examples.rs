@@ -8,9 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use h5live::token::{Claims, Scope, Secret, StreamName, mint};
+use h5live::token::{Claims, Scope, Secret, StreamName, Tag, mint};
+use support::origin::Origin;
 use support::process::Process;
+use support::publisher::{self, Publisher};
 use support::server::Security;
+use url::form_urlencoded;
+
+const SECRET: &str = "the secret of the example";
 
 /// Builds what an example needs, by the cargo and in the directory of this very build.
 fn build(what: &[&str]) -> std::path::PathBuf {
@@ -27,13 +32,27 @@ fn build(what: &[&str]) -> std::path::PathBuf {
     target.join("debug")
 }
 
-/// The line that an example prints first.
-fn first_line(process: &mut Process, start: &str) -> String {
+/// The URLs of a scheme that an example prints, so many of them.
+fn urls<const COUNT: usize>(process: &mut Process, scheme: &str) -> [String; COUNT] {
     process.wait_until("a URL", |log| {
         let (lines, _) = log.rsplit_once('\n')?;
-        let line = lines.lines().find(|line| line.starts_with(start))?;
-        Some(line.to_owned())
+        let urls = lines.lines().filter(|line| line.starts_with(scheme));
+        let urls: Vec<String> = urls.map(str::to_owned).collect();
+        urls.try_into().ok()
     })
+}
+
+/// The playlist of a stream whose secret is known, with a token for it.
+fn playlist(base: &str, stream: &str, secret: &str, tag: Option<&str>) -> String {
+    let name = StreamName::parse(stream).unwrap();
+    let mut claims = Claims::of(Scope::Stream(name));
+    claims.tag = tag.map(|tag| Tag::parse(tag).unwrap());
+    let minted = mint(&Secret::new(secret).unwrap().key(), &claims);
+    let token = Security::from(minted);
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("stream", stream);
+    query.extend_pairs(token.pairs());
+    format!("{base}h5live/authhttp/playlist.m3u8?{}", query.finish())
 }
 
 /// ffprobe reads the playlist and finds a picture of this width.
@@ -74,14 +93,31 @@ fn app_source_is_played_with_the_token_it_prints() {
     let program = build(&["--example", "app_source"]).join("examples/app_source");
     let mut command = Command::new(program);
     let mut process = Process::start("app_source", &mut command, &directory.path().join("log"));
-    let url = first_line(&mut process, "http://");
+    let [url] = urls(&mut process, "http://");
     assert_plays(&process, &url, "320");
     assert_refused(&url.replace("tag=guest", "tag=other"));
 }
 
+#[cfg(feature = "rtsp")]
+#[test]
+fn rtsp_door_serves_whoever_has_the_token_it_prints() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let program = build(&["--example", "rtsp_door"]).join("examples/rtsp_door");
+    let mut command = Command::new(program);
+    let mut process = Process::start("rtsp_door", &mut command, &directory.path().join("log"));
+    let [url] = urls(&mut process, "rtsp://");
+    assert_plays(&process, &url, "320");
+    let (address, _) = url.split_once("?").unwrap();
+    let refused = Command::new("timeout")
+        .args(["30", "ffprobe", "-loglevel", "error", address])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("403 Forbidden"), "{refused:?}");
+}
+
 #[test]
 fn python_gates_a_stream() {
-    const SECRET: &str = "the secret of the example";
     let directory = tempfile::TempDir::new().unwrap();
     let secret = directory.path().join("secret");
     fs::write(&secret, SECRET).unwrap();
@@ -92,12 +128,87 @@ fn python_gates_a_stream() {
     command.env("GST_PLUGIN_PATH", plugins);
     command.env("GST_REGISTRY", directory.path().join("registry"));
     let mut process = Process::start("gated.py", &mut command, &directory.path().join("log"));
-    let base = first_line(&mut process, "http://");
-    let stream = StreamName::parse("ABCDE-demo").unwrap();
-    let key = Secret::new(SECRET).unwrap().key();
-    let token = Security::from(mint(&key, &Claims::of(Scope::Stream(stream))));
-    let url = format!("{base}h5live/authhttp/playlist.m3u8?stream=ABCDE-demo");
-    assert_refused(&url);
-    let url = format!("{url}&token={}&options={}", token.token, token.options);
+    let [base] = urls(&mut process, "http://");
+    assert_refused(&playlist(
+        &base,
+        "ABCDE-demo",
+        "another secret than that",
+        None,
+    ));
+    assert_plays(
+        &process,
+        &playlist(&base, "ABCDE-demo", SECRET, None),
+        "320",
+    );
+}
+
+#[test]
+fn an_application_in_c_refuses_whom_the_verifier_has_let_in() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let (place, project) = (directory.path(), Path::new(env!("CARGO_MANIFEST_DIR")));
+    let secret = place.join("secret");
+    fs::write(&secret, SECRET).unwrap();
+    // The plugin is built by cargo here, as for the others.
+    let parts = ["-Dexamples=true", "-Dplugin=false", "-Dserver=false"];
+    for command in [
+        Command::new("meson")
+            .arg("setup")
+            .args(parts)
+            .arg(place.join("build"))
+            .arg(project),
+        Command::new("meson")
+            .args(["compile", "-C"])
+            .arg(place.join("build")),
+    ] {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let plugins = build(&["-p", "gst-plugin-h5live"]);
+    let mut command = Command::new(place.join("build/examples/c/gated"));
+    command.arg("ABCDE-demo").arg(&secret).arg("the guest");
+    command.env("GST_PLUGIN_PATH", plugins);
+    command.env("GST_REGISTRY", place.join("registry"));
+    let mut process = Process::start("gated", &mut command, &place.join("log"));
+    let [base] = urls(&mut process, "http://");
+    assert_refused(&playlist(&base, "ABCDE-demo", SECRET, None));
+    assert_refused(&playlist(&base, "ABCDE-demo", SECRET, Some("another")));
+    let url = playlist(&base, "ABCDE-demo", SECRET, Some("the guest"));
     assert_plays(&process, &url, "320");
+    process.wait_until("news of the one client", |log| {
+        log.contains(" at 127.0.0.1 plays").then_some(())
+    });
+}
+
+#[test]
+fn the_rungs_of_a_ladder_play_each_with_its_own_token() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let secret = directory.path().join("secret");
+    fs::write(&secret, SECRET).unwrap();
+    let origin = Origin::start();
+    let _publisher = Publisher::start(&origin, "ABCDE-demo", &publisher::Options::default());
+    let mut command = Command::new(build(&["--example", "ladder"]).join("examples/ladder"));
+    command
+        .arg(format!("{}/ABCDE-demo", origin.url("live")))
+        .arg(&secret);
+    let mut process = Process::start("ladder", &mut command, &directory.path().join("log"));
+    let [large, small] = urls(&mut process, "http://");
+    assert_plays(&process, &large, "1280");
+    assert_plays(&process, &small, "640");
+    assert_refused(&large.replace("ABCDE-720p", "ABCDE-360p"));
+}
+
+/// What the simulation prints is what the document quotes: neither changes without the other.
+#[test]
+fn scale_simulation_prints_the_table_that_scale_md_quotes() {
+    let program = build(&["--example", "scale_simulation"]).join("examples/scale_simulation");
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scale.md");
+    let document = fs::read_to_string(document).unwrap();
+    assert_eq!(table.lines().count(), 9, "{table}");
+    assert!(
+        document.contains(&table),
+        "docs/scale.md does not quote this:\n{table}"
+    );
 }
