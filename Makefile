@@ -3,8 +3,10 @@
 CARGO ?= cargo
 # The doors are all that is measured, and build in half the time.
 BENCH = $(CARGO) bench --locked --no-default-features --features doors
+# Goes on where one has missed its goal: it says so, and the others are still worth having.
+FANOUT = -$(BENCH) --bench fanout --
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache instructions bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -47,18 +49,36 @@ plugin: | setup ## build the GStreamer plugin, target/debug/libgsth5live.so
 doc-cache: | setup ## renew docs/gst_plugins_cache.json from the element
 	H5LIVE_RENEW=1 $(CARGO) test --locked --test element_documentation
 
+deb: ## build Debian packages of server and plugin, into target/debian
+	@.ci/setup build deb
+	packaging/deb/build target/debian
+
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions
 
-bench: ## measure; see benches/README.md
-	@.ci/setup build
+bench: ## measure; see benches/README.md (CHART=docs/fanout.svg draws)
+	@.ci/setup build demo
 	$(BENCH) --bench verify
-	$(BENCH) --bench fanout
+	$(FANOUT) $(if $(CHART),--chart $(CHART))
+	$(FANOUT) --tls
+	$(FANOUT) --streams 100
+	$(FANOUT) --rush
+	$(FANOUT) --rush --tls
+	$(FANOUT) --memory
+	$(FANOUT) --memory --tls
+	$(FANOUT) --cores 2
 	$(BENCH) --bench doors
+	$(BENCH) --bench storm
 	@.ci/setup build test
+	$(CARGO) bench --locked --bench peers
 	$(CARGO) bench --locked --bench withdrawal
+	$(BENCH) --bench summary
 
-bench-quick: ## the same in less than two minutes
-	@.ci/setup build
+bench-quick: ## the most of it in less than two minutes
+	@.ci/setup build demo
 	$(BENCH) --bench verify -- --quick
-	$(BENCH) --bench fanout -- --quick
+	$(FANOUT) --quick
+	$(FANOUT) --quick --tls
+	$(FANOUT) --quick --rush
+	$(FANOUT) --quick --memory
+	$(BENCH) --bench summary
