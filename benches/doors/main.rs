@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../fanout/child.rs"]
+#[allow(dead_code)]
 mod child;
 #[path = "../fanout/floor.rs"]
 mod floor;
@@ -17,8 +18,13 @@ mod player;
 mod players;
 #[path = "../fanout/publish.rs"]
 mod publish;
+#[path = "../fanout/seal.rs"]
+mod seal;
 #[path = "../fanout/server.rs"]
 mod server;
+#[path = "../fanout/setup.rs"]
+#[allow(dead_code)]
+mod setup;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../fanout/ticket.rs"]
@@ -27,9 +33,9 @@ mod ticket;
 use std::time::Duration;
 
 use child::Child;
-use h5live::hub::fanout::Means;
 use player::Door;
 use serde_json::{Value, json};
+use setup::Setup;
 use support::figures::{Spread, print_table, write_json};
 use support::machine;
 
@@ -39,9 +45,6 @@ const WINDOW: Duration = Duration::from_secs(12);
 
 /// Players of whole segments come in step with the stream only after some of them.
 const WARM_UP: Duration = Duration::from_secs(6);
-
-/// A stream longer than a round.
-const STREAM_SECONDS: &str = "60";
 
 /// One door's CPU time: milliseconds for one player and second, and shares of a core.
 struct Figures {
@@ -53,10 +56,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["server", seconds] => {
-            server::run(seconds.parse().expect("a number"), Means::Auto);
-        }
-        ["floor", seconds] => floor::run(seconds.parse().expect("a number")),
+        ["server"] => server::run(&Setup::default()),
+        ["floor"] => floor::run(&Setup::default()),
         ["players", door, address] => {
             players::run(Door::read(door), address.parse().expect("address"));
         }
@@ -131,7 +132,7 @@ fn round(door: Door, players: usize) -> Figures {
     } else {
         "server"
     };
-    let (mut server, ready) = Child::spawn(&[role, STREAM_SECONDS]);
+    let (mut server, ready) = Child::spawn(&[role]);
     let address = ready["address"].as_str().expect("it listens").to_owned();
     let (mut load, _) = Child::spawn(&["players", door.name(), &address]);
     server.ask("start");

@@ -67,11 +67,18 @@ pub fn play(door: Door, address: SocketAddr, player: u64, seen: &AtomicU64) {
     match door {
         Door::Floor => messages(&mut http, &mut counter),
         Door::WebSocket => {
-            assert_eq!(http.ask(&ticket::request(player)).status, 101);
+            assert_eq!(
+                http.ask(&ticket::request(player, &ticket::stream(0)))
+                    .status,
+                101
+            );
             messages(&mut http, &mut counter);
         }
         Door::Progressive => {
-            let path = format!("/h5live/authhttp/stream.mp4?{}", ticket::query(player));
+            let path = format!(
+                "/h5live/authhttp/stream.mp4?{}",
+                ticket::query(player, &ticket::stream(0))
+            );
             http.begin(&path);
             let mut chunk = Vec::new();
             loop {
@@ -79,8 +86,16 @@ pub fn play(door: Door, address: SocketAddr, player: u64, seen: &AtomicU64) {
                 counter.boxes(&chunk);
             }
         }
-        Door::Segments => segments(&mut http, &ticket::query(player), &mut counter),
-        Door::Parts => parts(&mut http, &ticket::query(player), &mut counter),
+        Door::Segments => segments(
+            &mut http,
+            &ticket::query(player, &ticket::stream(0)),
+            &mut counter,
+        ),
+        Door::Parts => parts(
+            &mut http,
+            &ticket::query(player, &ticket::stream(0)),
+            &mut counter,
+        ),
     }
 }
 

@@ -36,6 +36,11 @@ impl Child {
         (child, ready)
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Gives an order and waits for its answer.
     pub fn ask(&mut self, order: &str) -> Value {
         writeln!(self.orders, "{order}").expect("the child is there");

@@ -7,62 +7,91 @@
 //! ```
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod capacity;
+mod case;
 mod child;
 mod connect;
+mod doorman;
+mod drawing;
 mod floor;
 mod inspect;
+mod line;
 mod load;
 mod media;
+mod memory;
+mod pair;
 mod plan;
 mod publish;
+mod reader;
 mod report;
 mod round;
+mod rush;
+mod seal;
 mod server;
+mod setup;
+mod specimen;
 #[path = "../support/mod.rs"]
 mod support;
 mod tally;
 mod ticket;
 
+use std::process::ExitCode;
+
+use case::Case;
 use connect::Entrance;
-use h5live::hub::fanout::Means;
-use plan::Plan;
-use round::{Kind, Round};
+use plan::{Plan, Question};
+use serde_json::Value;
+use setup::Setup;
 use support::machine;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["server", seconds] => server::run(seconds.parse().expect("a number"), Means::Auto),
-        ["epoll", seconds] => server::run(seconds.parse().expect("a number"), Means::Epoll),
-        ["floor", seconds] => floor::run(seconds.parse().expect("a number")),
-        ["load", "door", address] => load::run(Entrance::Door(address.parse().expect("address"))),
-        ["load", "floor", address] => load::run(Entrance::Floor(address.parse().expect("address"))),
-        _ => parent(&Plan::read(&words)),
+        ["server", setup] => server::run(&Setup::read(setup)),
+        ["floor", setup] => floor::run(&Setup::read(setup)),
+        ["load", setup, entrance, ready] => {
+            let (setup, ready) = (Setup::read(setup), serde_json::from_str(ready));
+            let ready = ready.expect("what a child said");
+            let entrance = Entrance::read(&setup, entrance == "door", &ready);
+            load::run(setup, entrance);
+        }
+        _ => return parent(&Plan::read(&words)),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Fails where somebody has missed something, because the figures are then of less work than they say.
+fn parent(plan: &Plan) -> ExitCode {
+    let described = machine::describe();
+    if plan.cores == 1 {
+        machine::pin(machine::processes::MEASURING_CORE);
+    }
+    machine::print(&described);
+    println!("{plan}");
+    let (figures, well) = match plan.question {
+        Question::Cost | Question::Streams(_) => compare(described, plan),
+        Question::Capacity => (capacity::run(described, plan), true),
+        Question::Rush => rush::run(described, plan),
+        Question::Memory => memory::run(described, plan),
+    };
+    support::figures::write_json(&plan.name(), &figures);
+    match well {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-fn parent(plan: &Plan) {
-    let described = machine::describe();
-    machine::pin(machine::processes::MEASURING_CORE);
-    machine::print(&described);
-    println!("{plan}");
-    let mut cases = Vec::new();
-    for &readers in &plan.readers {
-        let mut pairs = Vec::new();
-        for repeat in 0..plan.repeats {
-            // Who goes first changes, so that a machine that grows slower favours neither.
-            let (first, second) = match repeat % 2 {
-                0 => (Kind::Floor, Kind::Server),
-                _ => (Kind::Server, Kind::Floor),
-            };
-            let mut rounds = [first, second].map(|kind| Round::run(kind, readers, plan));
-            rounds.sort_by_key(|round| round.kind);
-            report::progress(&rounds);
-            pairs.push(rounds);
-        }
-        cases.push(report::Case { readers, pairs });
-    }
+fn compare(machine: Value, plan: &Plan) -> (Value, bool) {
+    let cases = plan.readers.iter().map(|&readers| Case::run(readers, plan));
+    let cases: Vec<Case> = cases.collect();
     report::print(&cases);
-    support::figures::write_json("fanout", &report::json(described, plan, &cases));
+    report::print_outcomes(&cases);
+    if let Some(file) = &plan.chart {
+        let drawn = drawing::draw(plan, &cases);
+        std::fs::write(file, drawn).expect("the chart can be written");
+        println!("drawn to {file}");
+    }
+    let well = cases.iter().all(|case| case.complaint().is_none());
+    (report::json(machine, plan, &cases), well)
 }

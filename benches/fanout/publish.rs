@@ -1,4 +1,7 @@
-//! Publishes frames in real time, to the server or to the floor alike, and answers the parent.
+//! Publishes streams in real time, to the server or to the floor alike, and answers the parent.
+//!
+//! Several streams are spread over a second by their keyframes, and over a frame's time by their frames, as
+//! streams that know nothing of each other are.
 
 use std::num::NonZeroU64;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -16,41 +19,65 @@ const WATCH_EVERY: Duration = Duration::from_micros(100);
 
 /// Who takes the frames.
 pub trait Target {
-    /// Publishes frame `index`, with `nanos` as the time of its publication.
-    fn publish(&mut self, index: usize, nanos: u64);
+    /// How many streams there are, and how many frames each has.
+    fn size(&self) -> (usize, usize);
 
-    /// How many readers there are.
-    fn readers(&self) -> usize;
+    /// Publishes a frame, with `nanos` as the time at which it is due.
+    fn publish(&mut self, due: &Due, nanos: u64);
 
-    /// Bytes handed to sockets so far, and how many there will be once frame `index` has been written
-    /// to all; nothing where publishing is writing.
-    fn written(&self, index: usize) -> Option<(u64, u64)>;
+    /// How its readers fare.
+    fn state(&self) -> State;
+
+    /// Bytes handed to sockets so far, and how many there will be once frame `frame` of the only stream has been
+    /// written to all; nothing where publishing is writing.
+    fn written(&self, frame: usize) -> Option<(u64, u64)>;
+}
+
+/// How readers fare.
+#[derive(Clone, Copy, Default)]
+pub struct State {
+    /// How many there are.
+    pub readers: usize,
+    /// How often one was so far behind that it went on at a later keyframe.
+    pub skips: u64,
+    /// How many were closed because they took nothing.
+    pub stalled: u64,
+}
+
+/// A frame, and when it goes out.
+pub struct Due {
+    pub stream: usize,
+    pub frame: usize,
+    after: Duration,
 }
 
 struct Mark {
-    frame: usize,
+    step: usize,
+    skips: u64,
     cpu: u64,
     at: Instant,
 }
 
 /// Runs until the parent is gone. An order is obeyed just before a frame is due, so that between two
 /// marks lies the whole work of a whole number of frames.
-pub fn run(frames: usize, target: &mut impl Target, orders: &Receiver<String>) {
+pub fn run(target: &mut impl Target, orders: &Receiver<String>) {
     // 50 µs of slack would blur what is measured here; for server and floor alike.
     set_current_timer_slack(NonZeroU64::new(1)).expect("a thread may set its own slack");
+    let (streams, frames) = target.size();
+    let schedule = schedule(streams, frames);
     assert_eq!(orders.recv().as_deref(), Ok("start"));
     answer(json!({}));
-    let start = Instant::now();
-    let mut mark = Mark::now(0);
+    let (start, start_nanos) = (Instant::now(), now_nanos());
+    let mut mark = Mark::now(0, target.state());
     let mut watched: Option<Vec<f64>> = None;
-    for frame in 0..frames {
-        sleep_until(due(start, frame));
+    for (step, due) in schedule.iter().enumerate() {
+        sleep_until(start + due.after);
         match orders.try_recv().as_deref() {
             Ok("begin") => {
-                mark = Mark::now(frame);
+                mark = Mark::now(step, target.state());
                 answer(json!({}));
             }
-            Ok("end") => answer(mark.end(frame, target.readers())),
+            Ok("end") => answer(mark.end(step, target.state())),
             Ok("watch") => {
                 watched = Some(Vec::new());
                 answer(json!({}));
@@ -64,19 +91,35 @@ pub fn run(frames: usize, target: &mut impl Target, orders: &Receiver<String>) {
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return,
         }
-        let before = target.written(frame);
+        let before = target.written(due.frame);
         let published = Instant::now();
-        target.publish(frame, now_nanos());
+        // When it is due, and not when this thread gets the core: a server that keeps its own publisher waiting
+        // is not to look fast.
+        target.publish(due, start_nanos + due.after.as_nanos() as u64);
         if let (Some(times), Some((_, goal))) = (&mut watched, before) {
-            let next = due(start, frame + 1);
-            times.extend(watch(target, frame, goal, next).map(|done| millis(done - published)));
+            let next = start + due.after + Duration::from_secs(1) / FRAMES_PER_SECOND as u32;
+            let done = watch(target, due.frame, goal, next);
+            times.extend(done.map(|done| millis(done - published)));
         }
     }
     panic!("the stream was made too short for this run");
 }
 
-fn due(start: Instant, frame: usize) -> Instant {
-    start + Duration::from_secs(frame as u64) / FRAMES_PER_SECOND as u32
+/// All frames of all streams, in the order in which they go out.
+fn schedule(streams: usize, frames: usize) -> Vec<Due> {
+    let second = Duration::from_secs(1);
+    let frame_time = second / FRAMES_PER_SECOND as u32;
+    let apart = (second + frame_time) / streams as u32;
+    let of_stream = |stream: usize| {
+        (0..frames).map(move |frame| Due {
+            stream,
+            frame,
+            after: apart * stream as u32 + second * frame as u32 / FRAMES_PER_SECOND as u32,
+        })
+    };
+    let mut all: Vec<Due> = (0..streams).flat_map(of_stream).collect();
+    all.sort_by_key(|due| due.after);
+    all
 }
 
 fn sleep_until(then: Instant) {
@@ -109,20 +152,23 @@ fn wait(orders: &Receiver<String>) -> ! {
 }
 
 impl Mark {
-    fn now(frame: usize) -> Self {
+    fn now(step: usize, state: State) -> Self {
         Self {
-            frame,
+            step,
+            skips: state.skips,
             cpu: cpu_nanos(),
             at: Instant::now(),
         }
     }
 
-    fn end(&self, frame: usize, readers: usize) -> Value {
+    fn end(&self, step: usize, state: State) -> Value {
         json!({
             "cpu_nanos": cpu_nanos() - self.cpu,
             "wall_nanos": self.at.elapsed().as_nanos() as u64,
-            "fragments": frame - self.frame,
-            "readers": readers,
+            "fragments": step - self.step,
+            "readers": state.readers,
+            "skips": state.skips - self.skips,
+            "stalled": state.stalled,
         })
     }
 }

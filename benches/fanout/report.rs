@@ -2,114 +2,111 @@
 
 use serde_json::{Value, json};
 
+use super::case::Case;
 use super::plan::Plan;
 use super::round::{Percentiles, Round};
 use super::support::figures::{Spread, percentile, print_table};
 
 /// A load generator above this may be what one waits for.
-const LOAD_SATURATED: f64 = 0.9;
+pub const LOAD_SATURATED: f64 = 0.9;
 
-/// All repeats with one number of readers: server first, floor second.
-pub struct Case {
-    pub readers: usize,
-    pub pairs: Vec<[Round; 2]>,
-}
-
-impl Case {
-    fn spread(&self, figure: impl Fn(&[Round; 2]) -> f64) -> Spread {
-        Spread::of(self.pairs.iter().map(figure))
-    }
-
-    fn server(&self) -> Spread {
-        self.spread(|[server, _]| server.cpu_per_10k)
-    }
-
-    fn floor(&self) -> Spread {
-        self.spread(|[_, floor]| floor.cpu_per_10k)
-    }
-
-    /// Of the two rounds of one repeat, because they ran next to each other.
-    fn ratio(&self) -> Spread {
-        self.spread(|[server, floor]| server.cpu_per_10k / floor.cpu_per_10k)
-    }
-
-    /// All repeats' samples together, sorted; they are few in each.
-    fn samples(&self, of: impl Fn(&Round) -> &[f64]) -> Vec<f64> {
-        let mut all: Vec<f64> = self
-            .pairs
-            .iter()
-            .flat_map(|[server, _]| of(server).iter().copied())
-            .collect();
-        all.sort_by(f64::total_cmp);
-        all
-    }
-}
-
-/// Tells that something happens.
-pub fn progress([server, floor]: &[Round; 2]) {
-    eprintln!(
-        "  server {:.4} floor {:.4} CPU s for 10,000 messages",
-        server.cpu_per_10k, floor.cpu_per_10k
-    );
-}
+/// With fewer readers a process mostly wakes up and goes to sleep, and a reader's share of that says nothing.
+const GROWTH_FROM: usize = 100;
 
 /// Prints the tables.
 pub fn print(cases: &[Case]) {
-    println!("\nCPU seconds for 10,000 messages to readers: median (min-max)");
-    let head = ["N", "server", "floor", "ratio", "server busy", "load busy"];
+    let Some(first) = cases.first() else { return };
+    let contestants = first.contestants();
+    let others = 1..contestants.len();
+
+    println!("\nCPU ms for a reader and second: median (min-max)");
+    let mut head: Vec<String> = contestants.iter().map(|it| it.name.clone()).collect();
+    head.extend(
+        others
+            .clone()
+            .map(|it| format!("x {}", contestants[it].name)),
+    );
+    head.extend(["growth", "busy", "load busy"].map(str::to_owned));
     table(&head, cases, |case| {
-        let load_busy = case.spread(|[server, floor]| server.load_busy.max(floor.load_busy));
-        let note = if load_busy.max > LOAD_SATURATED {
-            " SATURATED"
-        } else {
-            ""
-        };
-        let server_busy = case.spread(|[server, _]| server.busy);
-        vec![
-            case.server().text(4),
-            case.floor().text(4),
-            case.ratio().text(2),
-            share(server_busy.median),
-            share(load_busy.median) + note,
-        ]
+        let mut cells: Vec<String> = (0..contestants.len())
+            .map(|which| case.cpu(which).text(3))
+            .collect();
+        cells.extend(others.clone().map(|which| case.ratio(which).text(2)));
+        cells.push(growth(case, cases).map_or("".into(), |times| format!("{times:.2}")));
+        cells.push(share(case.spread(0, |round| round.busy)));
+        cells.push(busy(case.load_busy()));
+        cells
     });
 
     println!("\nfragment complete to its last byte, ms: p50 / p99, median of repeats");
-    let head = [
-        "N",
-        "at a reader",
-        "floor",
-        "at the last reader",
-        "floor",
-        "all written",
-    ];
+    let each: Vec<usize> = (0..contestants.len())
+        .filter(|&which| contestants[which].each_reader.is_some())
+        .collect();
+    let mut head = Vec::new();
+    for &which in &each {
+        head.push(format!("{} at a reader", contestants[which].name));
+        head.push("at the last".to_owned());
+    }
+    head.push("all written".into());
     table(&head, cases, |case| {
-        let both = |of: fn(&Round) -> Percentiles, index: usize| {
-            let p50 = case.spread(|pair| of(&pair[index]).p50).median;
-            let p99 = case.spread(|pair| of(&pair[index]).p99).median;
-            pair(p50, p99)
-        };
-        vec![
-            both(|round| round.each_reader, 0),
-            both(|round| round.each_reader, 1),
-            both(|round| round.last_reader, 0),
-            both(|round| round.last_reader, 1),
-            of_samples(&case.samples(|round| &round.written)),
-        ]
+        let mut cells = Vec::new();
+        for &which in &each {
+            cells.push(latency(case, which, |round| round.each_reader));
+            cells.push(latency(case, which, |round| round.last_reader));
+        }
+        cells.push(of_samples(&case.samples(|round| &round.written)));
+        cells
     });
 
-    println!("\nconnect() to the first keyframe, ms, joining the running stream: p50 / p99");
-    table(&["N", "begun", "whole"], cases, |case| {
-        vec![
-            of_samples(&case.samples(|round| &round.join_begun)),
-            of_samples(&case.samples(|round| &round.join_whole)),
-        ]
+    if cases
+        .iter()
+        .all(|case| case.samples(|round| &round.joined.begun).is_empty())
+    {
+        return;
+    }
+    println!("\njoining the running stream, ms: p50 / p99");
+    let head = [
+        "connect() to verdict",
+        "verdict to keyframe",
+        "connect() to keyframe",
+        "to its end",
+    ];
+    table(&head.map(str::to_owned), cases, |case| {
+        let of: [fn(&Round) -> &[f64]; 4] = [
+            |round| &round.joined.answered,
+            |round| &round.joined.after_answer,
+            |round| &round.joined.begun,
+            |round| &round.joined.whole,
+        ];
+        of.map(|of| of_samples(&case.samples(of))).to_vec()
     });
-    println!();
 }
 
-fn table(head: &[&str], cases: &[Case], cells: impl Fn(&Case) -> Vec<String>) {
-    let mut rows = vec![head.iter().map(|&cell| cell.to_owned()).collect()];
+/// Whether everybody had everything, and where not.
+pub fn print_outcomes(cases: &[Case]) {
+    println!();
+    for case in cases {
+        if let Some(complaint) = case.complaint() {
+            println!("{} readers, {complaint}", case.readers);
+        }
+    }
+    let pictures = cases.iter().flat_map(|case| case.repeats.iter().flatten());
+    let pictures: u64 = pictures.filter_map(|round| round.outcome.pictures).sum();
+    if cases.iter().all(|case| case.complaint().is_none()) {
+        println!(
+            "everybody had every fragment up to the last; {pictures} pictures were decoded of samples"
+        );
+    }
+}
+
+/// How much more a reader costs than with [`GROWTH_FROM`] readers.
+pub fn growth(case: &Case, cases: &[Case]) -> Option<f64> {
+    let from = cases.iter().find(|case| case.readers == GROWTH_FROM)?;
+    (case.readers > GROWTH_FROM).then(|| case.cpu(0).median / from.cpu(0).median)
+}
+
+fn table(head: &[String], cases: &[Case], cells: impl Fn(&Case) -> Vec<String>) {
+    let mut rows = vec![[&["N".to_owned()], head].concat()];
     rows.extend(cases.iter().map(|case| {
         let mut row = vec![case.readers.to_string()];
         row.extend(cells(case));
@@ -118,15 +115,29 @@ fn table(head: &[&str], cases: &[Case], cells: impl Fn(&Case) -> Vec<String>) {
     print_table(&rows);
 }
 
-fn share(part: f64) -> String {
-    format!("{:.0} %", part * 100.0)
+fn share(part: Spread) -> String {
+    format!("{:.0} %", part.median * 100.0)
+}
+
+/// The load's share of a core, and a word of warning.
+pub fn busy(load: Spread) -> String {
+    let saturated = load.max > LOAD_SATURATED;
+    share(load) + if saturated { " SATURATED" } else { "" }
+}
+
+fn latency(case: &Case, which: usize, of: fn(&Round) -> Option<Percentiles>) -> String {
+    let p50 = case.percentile(which, of, |of| of.p50);
+    let p99 = case.percentile(which, of, |of| of.p99);
+    p50.zip(p99)
+        .map_or("none".into(), |(p50, p99)| pair(p50.median, p99.median))
 }
 
 fn pair(p50: f64, p99: f64) -> String {
     format!("{p50:.2} / {p99:.2}")
 }
 
-fn of_samples(sorted: &[f64]) -> String {
+/// Of sorted figures.
+pub fn of_samples(sorted: &[f64]) -> String {
     match sorted {
         [] => "none".into(),
         _ => pair(percentile(sorted, 50.0), percentile(sorted, 99.0)),
@@ -135,38 +146,16 @@ fn of_samples(sorted: &[f64]) -> String {
 
 /// Everything, for a machine to compare.
 pub fn json(machine: Value, plan: &Plan, cases: &[Case]) -> Value {
-    let cases: Vec<Value> = cases
-        .iter()
-        .map(|case| {
-            let rounds = case.pairs.iter().flatten().map(round).collect::<Vec<_>>();
-            json!({
-                "readers": case.readers,
-                "server_cpu_seconds_per_10k": case.server().json(),
-                "floor_cpu_seconds_per_10k": case.floor().json(),
-                "ratio": case.ratio().json(),
-                "rounds": rounds,
-            })
-        })
-        .collect();
+    let each = cases.iter().map(|case| {
+        let mut each = case.json();
+        each["growth"] = json!(growth(case, cases));
+        each
+    });
     json!({
         "machine": machine,
+        "plan": plan.to_string(),
         "window_seconds": plan.window.as_secs(),
         "repeats": plan.repeats,
-        "cases": cases,
-    })
-}
-
-fn round(round: &Round) -> Value {
-    let percentiles = |of: Percentiles| json!({"p50": of.p50, "p99": of.p99});
-    json!({
-        "kind": format!("{:?}", round.kind).to_lowercase(),
-        "cpu_seconds_per_10k": round.cpu_per_10k,
-        "busy": round.busy,
-        "load_busy": round.load_busy,
-        "each_reader_ms": percentiles(round.each_reader),
-        "last_reader_ms": percentiles(round.last_reader),
-        "written_ms": round.written,
-        "join_begun_ms": round.join_begun,
-        "join_whole_ms": round.join_whole,
+        "cases": each.collect::<Vec<_>>(),
     })
 }

@@ -1,117 +1,153 @@
-//! One server, or one floor, with its readers: from start to figures.
+//! One contestant with its readers: from start to figures.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::child::Child;
-use super::plan::Plan;
-
-/// What is put under the load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    Server,
-    Floor,
-}
+use super::pair::{Outcome, Pair};
+use super::plan::{Contestant, Plan};
 
 /// What was measured.
 #[derive(Clone, Debug)]
 pub struct Round {
-    pub kind: Kind,
-    /// CPU seconds of the whole process for 10,000 messages to readers.
-    pub cpu_per_10k: f64,
+    pub name: String,
+    /// CPU milliseconds of the whole process for one reader and second.
+    pub cpu: f64,
     /// Shares of a core.
     pub busy: f64,
     pub load_busy: f64,
-    /// Milliseconds from publication to the last byte at a reader.
-    pub each_reader: Percentiles,
+    /// Milliseconds from publication to the last byte at a reader who is watched.
+    pub each_reader: Option<Percentiles>,
     /// The same of each fragment's last reader.
-    pub last_reader: Percentiles,
+    pub last_reader: Option<Percentiles>,
+    /// Milliseconds between two fragments at a reader.
+    pub apart: Option<Percentiles>,
+    /// The longest that a reader had nothing to read, in milliseconds.
+    pub silence: f64,
     /// Milliseconds from publication until all was handed to the kernel; the server's own view.
     pub written: Vec<f64>,
-    /// Milliseconds from connect() until the first keyframe began to arrive, and had arrived.
-    pub join_begun: Vec<f64>,
-    pub join_whole: Vec<f64>,
+    /// Milliseconds until the first keyframe began to arrive, and had arrived.
+    pub joined: Joined,
+    pub outcome: Outcome,
+}
+
+/// Milliseconds of each who joined.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// From connect() to the verdict.
+    pub answered: Vec<f64>,
+    /// From there to the first keyframe's first bytes.
+    pub after_answer: Vec<f64>,
+    /// From connect() to these, and to the last ones.
+    pub begun: Vec<f64>,
+    pub whole: Vec<f64>,
+    pub failed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Percentiles {
     pub p50: f64,
     pub p99: f64,
+    pub max: f64,
 }
 
-/// How long the last bytes may take to arrive.
-const SETTLE: Duration = Duration::from_millis(500);
-
 impl Round {
-    /// Runs it; panics where a reader has missed anything, because the figures would then be of less
-    /// work than they say.
-    pub fn run(kind: Kind, readers: usize, plan: &Plan) -> Self {
-        let seconds = plan.stream_seconds(readers).to_string();
-        let (role, entrance) = match kind {
-            Kind::Server if plan.epoll => ("epoll", "door"),
-            Kind::Server => ("server", "door"),
-            Kind::Floor => ("floor", "floor"),
-        };
-        let (mut server, ready) = Child::spawn(&[role, &seconds]);
-        let address = ready["address"].as_str().expect("it listens").to_owned();
-        let (mut load, _) = Child::spawn(&["load", entrance, &address]);
-        server.ask("start");
-        load.ask(&format!("connect {readers}"));
-        std::thread::sleep(plan.warm_up);
-        load.ask("begin");
-        server.ask("begin");
-        std::thread::sleep(plan.window);
-        let server_end = server.ask("end");
-        let load_end = load.ask("end");
-        assert_eq!(server_end["readers"], readers, "all are in");
-
-        let (mut written, mut joined) = (Vec::new(), Value::Null);
-        if kind == Kind::Server {
-            server.ask("watch");
+    /// Runs it. `closer`: besides the window, the server is watched from inside, and readers join.
+    pub fn run(contestant: &Contestant, readers: usize, closer: bool, plan: &Plan) -> Self {
+        let mut pair = Pair::start(contestant);
+        pair.connect(contestant, readers, plan);
+        let (end, seen) = pair.window(plan.window);
+        let (mut written, mut joined) = (Vec::new(), Joined::default());
+        if closer {
+            pair.server.ask("watch");
             std::thread::sleep(plan.watch);
-            written = numbers(&server.ask("watched"));
-            joined = load.ask(&format!("join {}", plan.joins));
+            written = numbers(&pair.server.ask("watched"));
+            joined = Joined::read(&pair.load.ask(&format!("join {}", plan.joins)));
         }
-        server.ask("stop");
-        std::thread::sleep(SETTLE);
-        check(&load.ask("finish"), readers);
-
-        let messages = number(&server_end["fragments"]) * readers as f64;
+        let outcome = pair.finish(readers, &end);
         let busy = |end: &Value| number(&end["cpu_nanos"]) / number(&end["wall_nanos"]);
         Self {
-            kind,
-            cpu_per_10k: number(&server_end["cpu_nanos"]) / 1e9 / messages * 10_000.0,
-            busy: busy(&server_end),
-            load_busy: busy(&load_end),
-            each_reader: Percentiles::of(&load_end["each_reader"]),
-            last_reader: Percentiles::of(&load_end["last_reader"]),
+            name: contestant.name.clone(),
+            cpu: cpu(&end, readers),
+            busy: busy(&end),
+            load_busy: busy(&seen),
+            each_reader: Percentiles::read(&seen["each_reader"]),
+            last_reader: Percentiles::read(&seen["last_reader"]),
+            apart: Percentiles::read(&seen["apart"]),
+            silence: number(&seen["longest_silence"]),
             written,
-            join_begun: numbers(&joined["begun"]),
-            join_whole: numbers(&joined["whole"]),
+            joined,
+            outcome,
         }
+    }
+
+    /// For the file.
+    pub fn json(&self) -> Value {
+        let percentiles = |of: Option<Percentiles>| of.map(Percentiles::json);
+        json!({
+            "contestant": self.name,
+            "cpu_ms_per_reader_second": self.cpu,
+            "busy": self.busy,
+            "load_busy": self.load_busy,
+            "each_reader_ms": percentiles(self.each_reader),
+            "last_reader_ms": percentiles(self.last_reader),
+            "apart_ms": percentiles(self.apart),
+            "longest_silence_ms": self.silence,
+            "written_ms": self.written,
+            "joined_ms": self.joined.json(),
+            "skips": self.outcome.skips,
+            "stalled": self.outcome.stalled,
+            "closed": self.outcome.closed,
+            "pictures": self.outcome.pictures,
+            "complaint": self.outcome.complaint(),
+        })
     }
 }
 
-/// Every reader must have had every fragment from its first to the very last.
-fn check(finish: &Value, readers: usize) {
-    let clean = ["gaps", "closed", "started_elsewhere"];
-    let whole = finish["readers"] == readers
-        && finish["first_last"] == finish["last_last"]
-        && clean.iter().all(|count| finish[count] == 0);
-    assert!(whole, "not everybody had everything: {finish}");
+/// CPU milliseconds of a window for one reader and second.
+pub fn cpu(end: &Value, readers: usize) -> f64 {
+    let seconds = Duration::from_nanos(number(&end["wall_nanos"]) as u64).as_secs_f64();
+    number(&end["cpu_nanos"]) / 1e6 / seconds / readers as f64
+}
+
+impl Joined {
+    pub fn read(told: &Value) -> Self {
+        Self {
+            answered: numbers(&told["answered"]),
+            after_answer: numbers(&told["after_answer"]),
+            begun: numbers(&told["begun"]),
+            whole: numbers(&told["whole"]),
+            failed: told["failed"].as_u64().unwrap_or_default(),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "answered": self.answered,
+            "after_answer": self.after_answer,
+            "begun": self.begun,
+            "whole": self.whole,
+            "failed": self.failed,
+        })
+    }
 }
 
 impl Percentiles {
-    fn of(value: &Value) -> Self {
-        Self {
+    /// Nothing where nobody was watched.
+    pub fn read(value: &Value) -> Option<Self> {
+        value.is_object().then(|| Self {
             p50: number(&value["p50"]),
             p99: number(&value["p99"]),
-        }
+            max: number(&value["max"]),
+        })
+    }
+
+    pub fn json(self) -> Value {
+        json!({"p50": self.p50, "p99": self.p99, "max": self.max})
     }
 }
 
-fn number(value: &Value) -> f64 {
+pub fn number(value: &Value) -> f64 {
     value.as_f64().expect("a child answers with numbers")
 }
 

@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::BytesMut;
 use h5live::http::admit::{Gate, KeySource, Lookup, OriginChoice};
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
-use h5live::http::listener;
-use h5live::hub::fanout::Means;
+use h5live::http::{listener, tls};
+use h5live::hub::fanout::{self, Means};
 use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
 use h5live::token::{Key, KeyLookup, Kid, Orga, Scope};
@@ -18,7 +19,8 @@ use tokio::runtime::Runtime;
 
 use super::child::{answer, orders};
 use super::media::{self, Stream};
-use super::publish::{self, Target};
+use super::publish::{self, Due, State, Target};
+use super::setup::Setup;
 use super::support::machine::{self, processes::allow_files};
 use super::ticket;
 
@@ -45,52 +47,70 @@ impl OriginChoice for OneOrigin {
 /// The doors, open, and who publishes behind them.
 pub struct Doors {
     pub app: Arc<App>,
-    pub publisher: Arc<Publisher>,
+    /// One a stream.
+    pub publishers: Vec<Arc<Publisher>>,
     pub address: SocketAddr,
+    /// Of a server that speaks TLS, in DER.
+    pub certificate: Option<Vec<u8>>,
     _runtime: Runtime,
 }
 
 struct Live {
     doors: Doors,
-    frames: Vec<Option<Fragment>>,
+    frames: Vec<Fragment>,
     /// What one reader is written of each frame.
     wire_bytes: Vec<u64>,
 }
 
 impl Target for Live {
-    fn publish(&mut self, index: usize, nanos: u64) {
-        let mut fragment = self.frames[index].take().expect("a frame goes out once");
-        let mut bytes = fragment.bytes.try_into_mut().expect("nobody else has it");
+    fn size(&self) -> (usize, usize) {
+        (self.doors.publishers.len(), self.frames.len())
+    }
+
+    fn publish(&mut self, due: &Due, nanos: u64) {
+        let made = &self.frames[due.frame];
+        // A copy, as each stream has frames of its own.
+        let mut bytes = BytesMut::from(&made.bytes[..]);
         media::stamp(&mut bytes, nanos);
-        fragment.bytes = bytes.freeze();
-        self.doors.publisher.publish(Output::Fragment(fragment));
+        let fragment = Fragment {
+            bytes: bytes.freeze(),
+            ..made.clone()
+        };
+        self.doors.publishers[due.stream].publish(Output::Fragment(fragment));
     }
 
-    fn readers(&self) -> usize {
-        self.doors
-            .app
-            .fanout
-            .counters()
-            .sessions
-            .load(Ordering::Relaxed)
+    fn state(&self) -> State {
+        let counters = self.doors.app.fanout.counters();
+        State {
+            readers: counters.sessions.load(Ordering::Relaxed),
+            skips: self.doors.app.hub.skips(),
+            stalled: counters.stalled.load(Ordering::Relaxed),
+        }
     }
 
-    fn written(&self, index: usize) -> Option<(u64, u64)> {
-        let written = self
-            .doors
-            .app
-            .fanout
-            .counters()
-            .bytes
-            .load(Ordering::Relaxed);
-        let more = self.wire_bytes[index] * self.readers() as u64;
+    fn written(&self, frame: usize) -> Option<(u64, u64)> {
+        let counters = self.doors.app.fanout.counters();
+        let written = counters.bytes.load(Ordering::Relaxed);
+        let more = self.wire_bytes[frame] * self.state().readers as u64;
         Some((written, written + more))
     }
 }
 
+/// A certificate for `bench.test`, and the front of a listener that has it.
+fn tls_front() -> (listener::Front, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["bench.test".to_owned()]);
+    let made = made.expect("a certificate");
+    let tls = tls::from_pem(&made.cert.pem(), &made.signing_key.serialize_pem());
+    let front = listener::Front {
+        tls: Some(tls.expect("they go together").config),
+        ..Default::default()
+    };
+    (front, made.cert.der().to_vec())
+}
+
 impl Doors {
     /// `threads`: how many write, and how many answer; 0 stands for one a core.
-    pub fn open(means: Means, threads: usize) -> Self {
+    pub fn open(setup: &Setup, threads: usize) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if threads > 0 {
             builder.worker_threads(threads);
@@ -107,9 +127,20 @@ impl Doors {
             audience: None,
         };
         let hub = Hub::new(h5live::hub::Limits::default());
-        let mut limits = app::Limits::default();
-        limits.fanout.means = means;
-        limits.fanout.threads = threads;
+        let fanout = fanout::Limits {
+            means: match setup.epoll {
+                true => Means::Epoll,
+                false => Means::Auto,
+            },
+            threads,
+            ..fanout::Limits::default()
+        };
+        let limits = app::Limits {
+            // No bound of ours is what is measured.
+            viewers: usize::MAX,
+            fanout,
+            ..app::Limits::default()
+        };
         let trusted = Arc::new(Nobody);
         let app = App::new(
             Arc::clone(&hub),
@@ -124,47 +155,56 @@ impl Doors {
         let anywhere = (IpAddr::from(Ipv4Addr::LOCALHOST), 0).into();
         let socket = listener::bind(anywhere).expect("a free port");
         let address = socket.local_addr().expect("it is bound");
-        let limits = listener::Limits::default();
-        runtime.spawn(listener::serve(
-            socket,
-            listener::Front::default(),
-            Arc::clone(&app),
-            limits,
-        ));
-        drop(within);
-        let source = Source {
-            origin: OriginName::new("bench"),
-            stream: ticket::stream(),
+        let (front, certificate) = match setup.tls {
+            true => {
+                let (front, certificate) = tls_front();
+                (front, Some(certificate))
+            }
+            false => (listener::Front::default(), None),
         };
-        let publisher = hub.publish(&source).expect("the only publisher");
+        let limits = listener::Limits::default();
+        runtime.spawn(listener::serve(socket, front, Arc::clone(&app), limits));
+        drop(within);
+        let publisher = |number| {
+            let source = Source {
+                origin: OriginName::new("bench"),
+                stream: ticket::stream(number),
+            };
+            hub.publish(&source).expect("the only publisher")
+        };
         Self {
             app,
-            publisher,
+            publishers: (0..setup.streams).map(publisher).collect(),
             address,
+            certificate,
             _runtime: runtime,
         }
     }
 }
 
 /// Runs until the parent is gone.
-pub fn run(seconds: u64, means: Means) {
-    machine::pin(machine::MEASURED_CORE);
+pub fn run(setup: &Setup) {
+    if setup.cores == 1 {
+        machine::pin(machine::MEASURED_CORE);
+    }
     allow_files();
-    let doors = Doors::open(means, 0);
-    let address = doors.address;
-    let stream = Stream::make(seconds);
-    doors.publisher.publish(Output::Init(stream.init));
-    let wire_bytes = stream
-        .frames
-        .iter()
-        .map(|fragment| wire::fragment(fragment).len() as u64);
-    let wire_bytes = wire_bytes.collect();
+    let doors = Doors::open(setup, 0);
+    let ready = json!({
+        "address": doors.address.to_string(),
+        "certificate": doors.certificate,
+    });
+    let stream = Stream::make(setup.kbit, setup.seconds);
+    for publisher in &doors.publishers {
+        publisher.publish(Output::Init(stream.init.clone()));
+    }
+    let wire_bytes = stream.frames.iter();
+    let wire_bytes = wire_bytes.map(|fragment| wire::fragment(fragment).len() as u64);
     let mut live = Live {
         doors,
-        frames: stream.frames.into_iter().map(Some).collect(),
-        wire_bytes,
+        wire_bytes: wire_bytes.collect(),
+        frames: stream.frames,
     };
     let orders = orders(|| ());
-    answer(json!({"address": address.to_string()}));
-    publish::run(live.frames.len(), &mut live, &orders);
+    answer(ready);
+    publish::run(&mut live, &orders);
 }

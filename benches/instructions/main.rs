@@ -20,6 +20,9 @@ mod publish;
 #[path = "../fanout/server.rs"]
 #[allow(dead_code)]
 mod server;
+#[path = "../fanout/setup.rs"]
+#[allow(dead_code)]
+mod setup;
 #[path = "../support/mod.rs"]
 #[allow(dead_code)]
 mod support;

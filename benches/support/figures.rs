@@ -1,7 +1,7 @@
 //! Figures of several repeats, as text and as JSON.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -57,10 +57,22 @@ pub fn print_table(rows: &[Vec<String>]) {
     }
 }
 
+/// `target/bench`.
+fn directory() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    target.parent().unwrap_or(target).join("bench")
+}
+
+/// Reads `target/bench/NAME.json`; nothing where that was not measured.
+#[allow(dead_code)]
+pub fn read_json(name: &str) -> Option<Value> {
+    let text = fs::read_to_string(directory().join(format!("{name}.json"))).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
 /// Writes `target/bench/NAME.json`.
 pub fn write_json(name: &str, value: &Value) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let directory = target.parent().unwrap_or(target).join("bench");
+    let directory = directory();
     fs::create_dir_all(&directory).expect("the target directory can be written");
     let path = directory.join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(value).expect("figures are JSON");

@@ -74,6 +74,14 @@ pub mod processes {
         nanos(clock_gettime(ClockId::Monotonic))
     }
 
+    /// What a process has in memory of its own, with its share of what it has in common with others; nothing of
+    /// the kernel's, such as socket buffers. In bytes; 0 where the kernel does not tell.
+    pub fn resident_bytes(process: u32) -> u64 {
+        let kib = line(&format!("/proc/{process}/smaps_rollup"), "Pss:");
+        let number = kib.split(' ').next().and_then(|number| number.parse().ok());
+        number.unwrap_or(0_u64) * 1024
+    }
+
     /// A thousand sockets are more than some systems allow before they are asked.
     pub fn allow_files() {
         let allowed = getrlimit(Resource::Nofile);

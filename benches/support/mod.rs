@@ -1,4 +1,6 @@
 //! What the benches share.
 
+#[allow(dead_code)]
+pub mod chart;
 pub mod figures;
 pub mod machine;
