@@ -78,7 +78,7 @@ impl Attacker {
                 if matches!(attack, Attack::DripsWithin) {
                     tls.write_all(HEAD).ok()?;
                 }
-                tls.sock.set_nonblocking(true).unwrap();
+                tls.sock.0.set_nonblocking(true).unwrap();
                 Stream::Tls(Box::new(tls))
             }
             None => {
@@ -114,7 +114,7 @@ impl Attacker {
         };
         match read {
             Ok(length) => length == 0,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
     }
 }

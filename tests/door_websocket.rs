@@ -3,6 +3,9 @@
 #![cfg(feature = "gst")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/patient.rs"]
+mod patient;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use bytes::Bytes;
 use h5live::http::standalone::{Listener, Offer, Options, Served, open};
 use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Host, Key, Scope, Secret, StreamName, UnixSeconds, mint};
+use patient::Patient;
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket, client};
@@ -87,7 +91,7 @@ fn claims() -> Claims {
     Claims::of(Scope::Stream(stream()))
 }
 
-type Client = WebSocket<TcpStream>;
+type Client = WebSocket<Patient>;
 
 fn connect(address: SocketAddr, query: &str, origin: Option<&str>) -> Client {
     let url = format!("ws://{address}/h5live/authstream?{query}");
@@ -96,8 +100,7 @@ fn connect(address: SocketAddr, query: &str, origin: Option<&str>) -> Client {
         let origin = origin.parse().unwrap();
         request.headers_mut().insert("Origin", origin);
     }
-    let tcp = TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let tcp = Patient::connect(address, Duration::from_secs(20)).unwrap();
     client(request, tcp).unwrap().0
 }
 
