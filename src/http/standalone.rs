@@ -1,13 +1,13 @@
 //! The doors of an element that is used without the server: one listener an address, shared by all
 //! elements of the process, and no API.
 
+mod accepting;
 mod keys;
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
@@ -21,6 +21,7 @@ use super::networks::Networks;
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{self, Hub, OriginName, PublishError, Publisher, Source};
 use crate::token::{Key, Orga, Scope, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
+use accepting::{Accepting, Closed};
 use keys::Keys;
 
 /// Threads that answer handshakes; media has threads of its own.
@@ -134,8 +135,7 @@ struct Shared {
     app: Arc<App>,
     keys: Arc<Keys>,
     accepting: tokio::task::AbortHandle,
-    /// Nothing is ever sent: it ends with the task that accepts, and so with its socket.
-    closed: Mutex<mpsc::Receiver<Infallible>>,
+    closed: Closed,
 }
 
 /// Opens the doors at an address, or joins those that are open there. Port 0 takes a free one.
@@ -208,19 +208,15 @@ impl Shared {
         let verify = super::verify::Headers::default();
         let app = App::new(hub, gate, None, trusted, hostname, verify, &limits)
             .map_err(ListenError::Threads)?;
-        let (open, closed) = mpsc::channel();
         let serving = listener::serve(socket, front, Arc::clone(&app), Limits::default());
-        let serving = async move {
-            let _open = open;
-            serving.await
-        };
+        let (accepting, closed) = Accepting::new(serving);
         Ok(Self {
             address,
             options,
             app,
             keys,
-            accepting: runtime.spawn(serving).abort_handle(),
-            closed: Mutex::new(closed),
+            accepting: runtime.spawn(accepting).abort_handle(),
+            closed,
         })
     }
 }
@@ -231,11 +227,7 @@ impl Drop for Shared {
         self.app.fanout.stop(GOODBYE);
         self.app.downloads.end(|_| true);
         // The port is free when this returns: the element may be started again at once.
-        let closed = self
-            .closed
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let _ = closed.recv_timeout(CLOSING);
+        self.closed.wait(CLOSING);
         let mut open = open_listeners();
         // Not one that took a free port, this one, in the meantime.
         if open
