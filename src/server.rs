@@ -35,6 +35,7 @@ use crate::http::tls::{self, Tls, TlsError, TlsFiles};
 use crate::hub::fanout::Limits as FanoutLimits;
 use crate::hub::{self, Hub, OriginName, memory_file};
 use crate::issuer::{FailureLimits, Issuer};
+use crate::media::hls;
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
 use crate::records::{CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
@@ -335,7 +336,10 @@ fn hub_limits(limits: &Limits) -> hub::Limits {
     hub::Limits {
         lag_bytes: limits.max_lag_bytes,
         ring_bytes: limits.max_gop_bytes,
-        gather: memory_file::gather,
+        hls: hls::Settings {
+            gather: memory_file::gather,
+            ..hls::Settings::default()
+        },
         ..hub::Limits::default()
     }
 }

@@ -49,6 +49,8 @@ fn every_property_says_what_it_is_and_when_it_may_change() {
         "client-backlog",
         "gop-cache",
         "hls",
+        "hls-part-duration",
+        "hls-window",
         "max-clients",
         "on-expiry",
         "open",

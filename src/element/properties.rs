@@ -17,6 +17,12 @@ pub(super) const DEFAULT_PORT: u16 = 8181;
 pub(super) const DEFAULT_AUTHORIZE_TIMEOUT: u32 = 5000;
 const LONGEST_AUTHORIZE_TIMEOUT: u32 = 60_000;
 
+/// Milliseconds. Shorter parts are mostly requests; longer ones are segments.
+const HLS_PARTS: (u32, u32) = (100, 2000);
+
+/// A playlist lasts three target durations at least (RFC 8216bis, 6.2.2); a player behind needs some more.
+const HLS_SEGMENTS: (u32, u32) = (6, 600);
+
 /// What happens to a client whose token expires while it plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstH5LiveOnExpiry")]
@@ -119,6 +125,22 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
                 .nick("HLS")
                 .blurb("Serve HLS and LL-HLS too")
                 .default_value(true)
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecUInt::builder("hls-part-duration")
+                .nick("HLS part duration")
+                .blurb("Milliseconds that a part of an HLS segment lasts at most; it holds whole frames")
+                .minimum(HLS_PARTS.0)
+                .maximum(HLS_PARTS.1)
+                .default_value(options.hls_part)
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecUInt::builder("hls-window")
+                .nick("HLS window")
+                .blurb("Segments that an HLS playlist lists, as far as 64 MiB hold them")
+                .minimum(HLS_SEGMENTS.0)
+                .maximum(HLS_SEGMENTS.1)
+                .default_value(narrow(options.hls_segments))
                 .mutable_ready()
                 .build(),
             glib::ParamSpecEnum::builder_with_default("on-expiry", OnExpiry::Keep)

@@ -20,6 +20,7 @@ use super::listener::{self, Front, Limits};
 use super::networks::Networks;
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{self, Hub, OriginName, PublishError, Publisher, Source};
+use crate::media::hls;
 use crate::token::{Key, Orga, Scope, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
 use accepting::{Accepting, Closed};
 use keys::Keys;
@@ -58,7 +59,7 @@ pub enum ListenError {
     /// The same for all that belongs to the listener.
     #[error(
         "another element listens on {0} with other settings of the listener (max-clients, client-backlog, \
-         gop-cache, on-expiry, hls, trusted-proxies, page-origins); use the same, or another port"
+         gop-cache, on-expiry, hls, hls-part-duration, hls-window, trusted-proxies, page-origins); use the same, or another port"
     )]
     OtherOptions(SocketAddr),
     /// The certificate or the key.
@@ -84,6 +85,10 @@ pub struct Options {
     pub on_expiry: OnExpiry,
     /// Whether they play by HLS too.
     pub hls: bool,
+    /// The longest part of an HLS segment, in milliseconds ([`hls::Settings::part_target`]).
+    pub hls_part: u32,
+    /// Whole segments that an HLS playlist lists ([`hls::Settings::segments`]).
+    pub hls_segments: usize,
     /// The proxies that may tell a client's address.
     pub trusted: Networks,
     /// The `Origin` headers that may open a door, lower case; empty: any, and none.
@@ -100,6 +105,8 @@ impl Default for Options {
             ring_bytes: hub.ring_bytes,
             on_expiry: app.on_expiry,
             hls: app.hls,
+            hls_part: hls::Settings::PART_MILLISECONDS,
+            hls_segments: hub.hls.segments,
             trusted: Networks::default(),
             page_origins: Vec::new(),
         }
@@ -196,6 +203,11 @@ impl Shared {
         let hub = Hub::new(hub::Limits {
             lag_bytes: options.lag_bytes,
             ring_bytes: options.ring_bytes,
+            hls: hls::Settings {
+                part_target: hls::Settings::part_target(options.hls_part),
+                segments: options.hls_segments,
+                ..hls::Settings::default()
+            },
             ..hub::Limits::default()
         });
         let limits = super::app::Limits {

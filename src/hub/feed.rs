@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::registry::Hub;
 use super::source::Source;
 use super::stream::Stream;
-use crate::media::hls::{Edge, Settings, UnixMillis, Window};
+use crate::media::hls::{Edge, UnixMillis, Window};
 
 /// Dropping it unsubscribes.
 pub struct Feed {
@@ -24,11 +24,7 @@ impl Feed {
         if state.window.is_none() {
             let now = unix_millis();
             // A segment lasts longer than a second, so these numbers are never used twice.
-            let settings = Settings {
-                gather: stream.limits.gather,
-                ..Settings::default()
-            };
-            let mut window = Window::new(settings, now / 1000);
+            let mut window = Window::new(stream.limits.hls.clone(), now / 1000);
             state.replay(&mut window, now);
             state.window = Some(window);
         }

@@ -14,7 +14,7 @@ use super::survey::Keyframes;
 use super::topic::Topic;
 use super::wire;
 use crate::media::fragment::{Fragment, Init, Output, Span};
-use crate::media::hls::{Edge, Gather, UnixMillis, Window};
+use crate::media::hls::{self, Edge, UnixMillis, Window};
 
 /// Bounds of the hub.
 #[derive(Clone, Debug)]
@@ -27,8 +27,9 @@ pub struct Limits {
     pub ring_bytes: usize,
     /// How many streams there may be at once, wanted or published.
     pub streams: usize,
-    /// Where whole segments for HLS are kept ([`memory_file::gather`](super::memory_file::gather)).
-    pub gather: Gather,
+    /// How HLS segments are cut, how many are held, and where
+    /// ([`memory_file::gather`](super::memory_file::gather)).
+    pub hls: hls::Settings,
 }
 
 impl Default for Limits {
@@ -37,7 +38,7 @@ impl Default for Limits {
             lag_bytes: 2 << 20,
             ring_bytes: 32 << 20,
             streams: 10_000,
-            gather: |_| None,
+            hls: hls::Settings::default(),
         }
     }
 }

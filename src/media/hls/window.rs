@@ -42,11 +42,20 @@ pub struct Settings {
     pub gather: Gather,
 }
 
+impl Settings {
+    /// Ten frames at 30 a second, eight at 25, twenty at 60.
+    pub const PART_MILLISECONDS: u32 = 334;
+
+    /// The part target of so many milliseconds.
+    pub fn part_target(milliseconds: u32) -> u64 {
+        Span::TIMESCALE * u64::from(milliseconds) / 1000
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            // Ten frames at 30 a second, eight at 25, twenty at 60.
-            part_target: Span::TIMESCALE * 334 / 1000,
+            part_target: Self::part_target(Self::PART_MILLISECONDS),
             segment_least: Span::TIMESCALE * 15 / 10,
             segments: 12,
             bytes: 64 << 20,
