@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn run(command: &mut Command) -> String {
@@ -86,6 +87,58 @@ fn meson_builds_and_installs_plugin_and_server() {
         assert!(root.join(file).is_file(), "{file}");
     }
     has_a_page_for_each_command(&root);
+}
+
+/// What would be installed, and the tests there would be, with options of `meson setup`.
+fn planned(options: &[&str]) -> (Vec<String>, Vec<String>) {
+    let directory = TempDir::new().unwrap();
+    run(Command::new("meson")
+        .args(["setup", "--prefix=/usr"])
+        .args(options)
+        .arg(directory.path())
+        .arg(env!("CARGO_MANIFEST_DIR")));
+    let told = |what| -> Value {
+        let told = run(Command::new("meson")
+            .args(["introspect", what])
+            .arg(directory.path()));
+        serde_json::from_str(&told).unwrap()
+    };
+    let (installed, tests) = (told("--installed"), told("--tests"));
+    let places = installed.as_object().unwrap().values();
+    let names = tests.as_array().unwrap().iter().map(|test| &test["name"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (places.map(text).collect(), names.map(text).collect())
+}
+
+#[test]
+fn each_option_leaves_out_its_own_part_and_nothing_else() {
+    const PLUGIN: &str = "/gstreamer-1.0/libgsth5live.so";
+    const STATIC: &str = "/gstreamer-1.0/libgsth5live.a";
+    const SERVER: &str = "/bin/h5live-server";
+    const USER: &str = "/sysusers.d/h5live.conf";
+    const PAGE: &str = "/man1/h5live-server.1";
+    let all = [PLUGIN, STATIC, SERVER, USER, PAGE];
+    type Row = (&'static [&'static str], &'static [&'static str], usize);
+    let rows: [Row; 6] = [
+        (&[], &[PLUGIN, SERVER, USER, PAGE], 2),
+        (&["-Dplugin=false"], &[SERVER, USER, PAGE], 0),
+        (&["-Dserver=false"], &[PLUGIN], 2),
+        (&["-Ddoc=false"], &[PLUGIN, SERVER, USER], 2),
+        (&["-Dtests=false"], &[PLUGIN, SERVER, USER, PAGE], 0),
+        (
+            &["-Ddefault_library=static"],
+            &[STATIC, SERVER, USER, PAGE],
+            0,
+        ),
+    ];
+    for (options, expected, tests) in rows {
+        let (installed, names) = planned(options);
+        let found: Vec<_> = (all.into_iter())
+            .filter(|file| installed.iter().any(|place| place.ends_with(file)))
+            .collect();
+        assert_eq!(found, expected, "{options:?}: {installed:?}");
+        assert_eq!(names.len(), tests, "{options:?}: {names:?}");
+    }
 }
 
 fn has_a_page_for_each_command(root: &Path) {
