@@ -6,7 +6,7 @@ BENCH = $(CARGO) bench --locked --no-default-features --features doors
 # Goes on where one has missed its goal: it says so, and the others are still worth having.
 FANOUT = -$(BENCH) --bench fanout --
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb instructions bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb capi instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -52,6 +52,10 @@ doc-cache: | setup ## renew docs/gst_plugins_cache.json from the element
 deb: ## build Debian packages of server and plugin, into target/debian
 	@.ci/setup build deb
 	packaging/deb/build target/debian
+
+capi: ## install the plugin with cargo-c into a directory of its own, and look for it there
+	@.ci/setup build demo capi
+	@.ci/cargo-c
 
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions
