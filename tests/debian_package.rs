@@ -5,6 +5,8 @@
 #![cfg(feature = "server")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/ran.rs"]
+mod ran;
 mod support;
 
 use std::collections::BTreeSet;
@@ -12,16 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ran::run;
 use support::process::{Process, free_port};
 use support::server::agent;
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}\n{said}{error}");
-    said
-}
 
 /// A Debian of the machine's own release and sources.
 struct Clean(PathBuf);

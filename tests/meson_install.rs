@@ -2,19 +2,15 @@
 //! GStreamer finds the element there.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/ran.rs"]
+mod ran;
+
 use std::path::Path;
 use std::process::Command;
 
+use ran::run;
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}\n{said}{error}");
-    said
-}
 
 #[test]
 fn meson_builds_and_installs_plugin_and_server() {

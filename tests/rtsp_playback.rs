@@ -5,11 +5,13 @@
 #![cfg(all(feature = "server", feature = "rtsp"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/ffmpeg_rtsp.rs"]
+mod ffmpeg_rtsp;
 mod support;
 
 use std::io::{Read, Write};
-use std::process::Command;
 
+use ffmpeg_rtsp::decode;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
@@ -86,33 +88,6 @@ fn play(url: &str, protocols: &str, certificate: Option<&Pair>, first: bool) {
     let apart = pictures[0].0.max(sounds[0]) - pictures[0].0.min(sounds[0]);
     let near = gst::ClockTime::from_seconds(1);
     assert!(apart < near || !first, "{protocols}: {apart}");
-}
-
-/// Decodes two seconds with ffmpeg, which finds nothing to complain about.
-fn decode(url: &str, transport: &str) {
-    let decoded = Command::new("timeout")
-        .args([
-            "60",
-            "ffmpeg",
-            "-v",
-            "error",
-            "-nostdin",
-            "-rtsp_transport",
-            transport,
-        ])
-        .args(["-i", url, "-t", "2", "-map", "0:v", "-map", "0:a"])
-        .args(["-f", "null", "-progress", "-", "-"])
-        .output()
-        .unwrap();
-    assert!(decoded.status.success(), "{transport}: {decoded:?}");
-    assert_eq!(String::from_utf8_lossy(&decoded.stderr), "", "{transport}");
-    let said = String::from_utf8_lossy(&decoded.stdout);
-    let frames = said
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("frame="));
-    let frames: usize = frames.unwrap().trim().parse().unwrap();
-    assert!(frames >= 50, "{transport}: {frames} frames");
 }
 
 #[test]
