@@ -47,6 +47,8 @@ impl Closed {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use std::sync::Arc;
     use std::task::Waker;
