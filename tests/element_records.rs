@@ -296,9 +296,14 @@ fn records_that_can_not_be_opened_are_errors_that_say_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("mistyped.sqlite");
     let wrong = database.url().replace(PASSWORD, "not-the-password");
+    let empty = write(&directory.path().join("empty.sqlite"), "");
+    let public = write(&directory.path().join("public.sqlite"), "");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o644)).unwrap();
     let nobody = format!("postgres://u:{PASSWORD}@127.0.0.1:9/db");
     let rows = [
         (missing.to_str().unwrap(), "name the one"),
+        (&empty, "set records to the file that h5live-server has"),
+        (&public, "chmod 600"),
         (&wrong, "password authentication failed"),
         (&wrong, "set records and records-password-file"),
         (&nobody, "look whether the database runs"),

@@ -45,12 +45,17 @@ pub(super) struct Wanted {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordsError {
     #[error("the records can't be opened: {0}")]
-    Open(#[from] OpenError),
+    Open(OpenError),
     #[error(
         "the records can't be opened: {0}; look whether the database runs, and set records and \
          records-password-file as h5live-server has them"
     )]
     Database(OpenError),
+    #[error(
+        "the records can't be opened: {0}; set records to the file that h5live-server has, and let this \
+         user read and write it"
+    )]
+    File(OpenError),
     #[error(
         "the records do not answer within {} s; look whether their database runs, or choose another one in \
          records",
@@ -102,10 +107,18 @@ impl Wanted {
     /// Opens them, for a stream that is not served yet.
     pub fn open(self, stream: &StreamName) -> Result<(Opened, Authority), RecordsError> {
         let runtime = standalone::runtime().map_err(RecordsError::Threads)?;
+        let told = match &self.location {
+            RecordsLocation::Sqlite(_) => RecordsError::File,
+            RecordsLocation::Postgres { .. } => RecordsError::Database,
+        };
         let scopes = [Scope::Stream(stream.clone()), Scope::Orga(stream.orga())];
         let found =
             wait_for(runtime, OPENING, || self.find(scopes)).map_err(RecordsError::Threads)?;
-        let found = found.ok_or(RecordsError::Late)?.map_err(told)?;
+        let found = found.ok_or(RecordsError::Late)?;
+        let found = found.map_err(|error| match error {
+            OpenError::Database { .. } => told(error),
+            error => RecordsError::Open(error),
+        })?;
         let authority = Authority::Kept {
             keys: Arc::new(RecordedKeys(Arc::clone(&found.records))),
             current: found.current,
@@ -145,13 +158,6 @@ impl Wanted {
             changes,
             current,
         })
-    }
-}
-
-fn told(error: OpenError) -> RecordsError {
-    match error {
-        OpenError::Database { .. } => RecordsError::Database(error),
-        error => RecordsError::Open(error),
     }
 }
 
