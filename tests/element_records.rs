@@ -146,7 +146,13 @@ fn the_api_of_a_server_with_the_same_database_decides() {
         records: Some(database.url()),
         ..Options::default()
     });
-    the_api_decides(&server, &database.url());
+    // Whoever only reads needs no more than the right to.
+    database.ask(&format!(
+        "CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader"
+    ));
+    let url = database.url().replace("://h5live:", "://reader:");
+    assert!(url.contains("reader"));
+    the_api_decides(&server, &url);
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
             text(
                 "records",
                 "Records",
-                "Where h5live-server keeps its records, a file or a postgres:// URL: the secrets in them decide, in place of secret; reads as null",
+                "Where h5live-server keeps its records, a file or a postgres:// URL: the secrets in them decide, in place of secret; reads as null. For a password use records-password-file, as others can see a command line",
             )
             .build(),
             text(
