@@ -30,7 +30,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 struct OneKey(Key);
 
 impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a Scope, kid: Kid) -> Lookup<'a> {
+    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, kid: Kid) -> Lookup<'a> {
         let found = (kid == self.0.kid()).then(|| KeyLookup::Found(self.0.clone()));
         Box::pin(std::future::ready(found.unwrap_or(KeyLookup::Unknown)))
     }

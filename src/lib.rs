@@ -22,6 +22,8 @@ pub mod http;
 pub mod hub;
 #[cfg(feature = "gst")]
 pub mod origin;
+#[cfg(feature = "records")]
+pub mod records;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
 
@@ -35,7 +37,5 @@ pub mod console;
 pub mod issuer;
 #[cfg(feature = "server")]
 pub mod openapi;
-#[cfg(feature = "server")]
-pub mod records;
 #[cfg(feature = "server")]
 pub mod server;

@@ -16,7 +16,6 @@ mod metrics;
 mod rtsp_door;
 mod side_doors;
 pub(crate) mod store;
-mod withdrawals;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,7 +36,7 @@ use crate::hub::{self, Hub, OriginName, memory_file};
 use crate::issuer::{FailureLimits, Issuer};
 use crate::media::hls;
 use crate::origin::{OriginError, Origins, Pace, Settings, StartError, Supervisor, embedded};
-use crate::records::{CacheSettings, Cached, OpenError, Records};
+use crate::records::{self, CacheSettings, Cached, OpenError, Records};
 use crate::token::UnixSeconds;
 use adapters::{IssuerApi, Players, Pulls, RecordedKeys, Selection};
 use console_door::{ConsoleDoor, Over};
@@ -140,7 +139,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     }));
     let app = doors(config, &hub, Arc::clone(&records))?;
     let changes = records.changes();
-    tokio::spawn(withdrawals::follow(
+    tokio::spawn(records::follow(
         Arc::clone(&records),
         changes,
         Arc::downgrade(&app),

@@ -99,7 +99,7 @@ impl Place {
         let settings = StoreSettings {
             connections: 1,
             timeout: Duration::from_secs(30),
-            master_key: None,
+            ..StoreSettings::default()
         };
         Sqlite::open(&self.path("r.sqlite"), &settings)
             .await

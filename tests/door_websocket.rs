@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h5live::http::standalone::{Listener, Offer, Options, Served, open};
+use h5live::http::standalone::{Authority, Listener, Offer, Options, Served, open};
 use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Host, Key, Scope, Secret, StreamName, UnixSeconds, mint};
 use patient::Patient;
@@ -36,7 +36,7 @@ impl Door {
         let served = listener
             .serve(Offer {
                 stream: stream(),
-                key: key.clone(),
+                authority: Authority::Key(key.clone()),
                 open: false,
                 audience: None,
             })

@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("media", &[]),
     ("hub", &["token", "media"]),
-    ("element", &["media", "hub", "http", "token"]),
+    ("element", &["media", "hub", "http", "token", "records"]),
     ("origin", &["token", "element", "hub", "media"]),
     ("http", &["token", "media", "hub"]),
     ("rtsp", &["token", "media", "hub", "http"]),

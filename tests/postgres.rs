@@ -113,7 +113,7 @@ async fn without_the_database_known_keys_hold_up_to_their_age() {
     let settings = StoreSettings {
         connections: 2,
         timeout: Duration::from_secs(1),
-        master_key: None,
+        ..StoreSettings::default()
     };
     let url = PostgresUrl::parse(&postgres.url(&name)).unwrap();
     let open = h5live::records::Postgres::open(&url, None, &settings);

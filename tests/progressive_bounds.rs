@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use h5live::http::standalone::{Listener, Offer, Options, Served, open};
+use h5live::http::standalone::{Authority, Listener, Offer, Options, Served, open};
 use h5live::media::fragment::{Fragment, Init, Output, Span, StreamInfo};
 use h5live::token::{Claims, Scope, Secret, StreamName, mint};
 use socket2::{Domain, Socket, Type};
@@ -33,7 +33,7 @@ impl Door {
         let served = listener
             .serve(Offer {
                 stream: stream.clone(),
-                key: key.clone(),
+                authority: Authority::Key(key.clone()),
                 open: false,
                 audience: None,
             })

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct OneKey(Key);
 
 impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a Scope, _: Kid) -> Lookup<'a> {
+    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, _: Kid) -> Lookup<'a> {
         Box::pin(std::future::ready(KeyLookup::Found(self.0.clone())))
     }
 }

@@ -13,7 +13,7 @@ use h5live::http::{listener, tls};
 use h5live::hub::fanout::{self, Means};
 use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
-use h5live::token::{Key, KeyLookup, Kid, Orga, Scope};
+use h5live::token::{Key, KeyLookup, Kid, Orga, Scope, StreamName};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,7 @@ use super::ticket;
 struct OneKey(Key);
 
 impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a Scope, kid: Kid) -> Lookup<'a> {
+    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, kid: Kid) -> Lookup<'a> {
         let found = match self.0.kid() == kid {
             true => KeyLookup::Found(self.0.clone()),
             false => KeyLookup::Unknown,

@@ -12,7 +12,7 @@ use h5live::http::client_address::Nobody;
 use h5live::http::{listener, tls};
 use h5live::hub::{Demand, Hub, OriginName, Publisher, Source};
 use h5live::media::fragment::Output;
-use h5live::token::{Key, KeyLookup, Kid, Orga, Scope};
+use h5live::token::{Key, KeyLookup, Kid, Orga, Scope, StreamName};
 use serde_json::{Value, json};
 
 use super::child::{answer, orders};
@@ -23,7 +23,7 @@ use super::ticket;
 struct OneKey(Key);
 
 impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a Scope, kid: Kid) -> Lookup<'a> {
+    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, kid: Kid) -> Lookup<'a> {
         let found = match self.0.kid() == kid {
             true => KeyLookup::Found(self.0.clone()),
             false => KeyLookup::Unknown,

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Config, RecordsLocation, Transport};
+use crate::config::{Config, Transport};
 use crate::records::MasterKey;
 use crate::token::UnixSeconds;
 
@@ -188,12 +188,8 @@ fn check_config(file: &std::path::Path) -> Result<(), Failure> {
         Transport::TlsFiles { certificate, .. } => format!("TLS with {}", certificate.display()),
         Transport::TlsSelfSigned => "TLS with a self-signed certificate".to_owned(),
     };
-    let records = match &config.records {
-        RecordsLocation::Sqlite(path) => path.display().to_string(),
-        RecordsLocation::Postgres { url, .. } => url.to_string(),
-    };
     print(&format!("listens on: {}, {transport}", config.listen))?;
-    print(&format!("records: {records}"))?;
+    print(&format!("records: {}", config.records))?;
     if let Some(console) = &config.console {
         let transport = if console.tls { "TLS" } else { "plain HTTP" };
         print(&format!("console: {}, {transport}", console.listen))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::section::Section;
 use crate::http::leases::{OnSessionLimit, SessionLimits};
+use crate::records::{CacheSettings, StoreSettings};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -66,6 +67,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let (store, cache) = (StoreSettings::default(), CacheSettings::default());
         Self {
             max_viewers: 10_000,
             max_requests: 4096,
@@ -82,10 +84,10 @@ impl Default for Limits {
             max_publishers: 64,
             linger: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
-            records_connections: 4,
-            records_timeout: Duration::from_secs(5),
-            records_cache_age: Duration::from_secs(60),
-            records_cache_entries: 10_000,
+            records_connections: store.connections,
+            records_timeout: store.timeout,
+            records_cache_age: cache.age,
+            records_cache_entries: cache.entries,
             api_failures: 20,
             api_failure_recovery_seconds: 3,
             api_failure_entries: 10_000,

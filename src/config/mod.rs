@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use crate::http::networks::{Network, Networks};
+pub use crate::records::RecordsLocation;
 pub use console::Console;
 pub use embedded::{Embedded, NAME as EMBEDDED};
 pub use limits::Limits;
@@ -30,7 +31,6 @@ use crate::http::leases::OnExpiry;
 use crate::http::verify::Headers as VerifyHeaders;
 use crate::hub::fanout::Means;
 use crate::origin::{OriginConfig, Origins};
-use crate::records::PostgresUrl;
 use crate::token::{OpenStream, OpenStreams};
 use section::Section;
 
@@ -78,20 +78,6 @@ pub struct Config {
     pub origins: Vec<OriginConfig>,
     /// `[origin.embedded]`: the RTMP origin in this process. Default: none.
     pub embedded: Option<Embedded>,
-}
-
-/// Where the records are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordsLocation {
-    /// An SQLite file, which is created where there is none.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database, which servers may share.
-    Postgres {
-        /// Where it is, perhaps with the password.
-        url: PostgresUrl,
-        /// `server.records-password-file`: holds the password, where the URL does not.
-        password_file: Option<PathBuf>,
-    },
 }
 
 /// Why a configuration was refused.
@@ -156,7 +142,7 @@ impl Config {
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8180)));
         let plain_http = server.flag("plain-http")?.unwrap_or(false);
         let records = server
-            .parsed("records", |text| records_location(text, directory))?
+            .parsed("records", |text| RecordsLocation::parse(text, directory))?
             .unwrap_or_else(|| RecordsLocation::Sqlite(directory.join("h5live.sqlite")));
         let records = with_password_file(records, &mut server, directory)?;
         let master_key_file = server.text("master-key-file")?;
@@ -267,44 +253,16 @@ fn io_uring(text: &str) -> Result<Means, String> {
     }
 }
 
-fn records_location(text: &str, directory: &Path) -> Result<RecordsLocation, String> {
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        let url = PostgresUrl::parse(text).map_err(|error| error.to_string())?;
-        return Ok(RecordsLocation::Postgres {
-            url,
-            password_file: None,
-        });
-    }
-    let path = text.strip_prefix("sqlite://").unwrap_or(text);
-    if path.contains("://") {
-        return Err("this kind of URL is not known. Write a path, sqlite:// and a path, or postgres:// and a database.".into());
-    }
-    if path.is_empty() || path.contains(['\0', '?', '#']) || path.starts_with(':') {
-        return Err("this is not the path of a file. Write e.g. \"h5live.sqlite\".".into());
-    }
-    Ok(RecordsLocation::Sqlite(directory.join(path)))
-}
-
 fn with_password_file(
     mut records: RecordsLocation,
     server: &mut Section,
     directory: &Path,
 ) -> Result<RecordsLocation, ConfigError> {
     const KEY: &str = "records-password-file";
-    let Some(path) = server.text(KEY)? else {
-        return Ok(records);
-    };
-    let problem = match &mut records {
-        RecordsLocation::Sqlite(_) => {
-            "is for PostgreSQL. Remove it, or name a database in records."
-        }
-        RecordsLocation::Postgres { url, .. } if url.has_password() => {
-            "is given beside a password in records. Keep one of the two."
-        }
-        RecordsLocation::Postgres { password_file, .. } => {
-            *password_file = Some(directory.join(path));
-            return Ok(records);
-        }
-    };
-    Err(server.wrong(KEY, problem))
+    if let Some(path) = server.text(KEY)? {
+        records
+            .set_password_file(directory.join(path))
+            .map_err(|problem| server.wrong(KEY, problem))?;
+    }
+    Ok(records)
 }

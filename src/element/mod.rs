@@ -10,6 +10,9 @@
 //!     d.audio ! queue ! aacparse ! s.
 //! ```
 //!
+//! With `records=` in place of `secret-file=` it plays for whoever has a token that `h5live-server` with the
+//! same records has issued, for the stream or for its organisation; what is withdrawn there ends here too.
+//!
 //! Inside the server it is given a publisher by [`H5LiveAuthSink::set_publisher`] instead.
 //!
 //! It hands on every buffer as it comes: it never prerolls, and never blocks its upstream. A source that
@@ -24,6 +27,11 @@ mod imp;
 mod pace;
 mod properties;
 mod query;
+#[cfg(feature = "records")]
+mod records;
+#[cfg(not(feature = "records"))]
+#[path = "no_records.rs"]
+mod records;
 mod settings;
 mod signals;
 mod standalone;

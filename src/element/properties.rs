@@ -83,6 +83,24 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
                 "File that holds the secret, 16 to 256 bytes; a line end after it is not part of it",
             )
             .build(),
+            text(
+                "records",
+                "Records",
+                "Where h5live-server keeps its records, a file or a postgres:// URL: the secrets in them decide, in place of secret; reads as null. For a password use records-password-file, as others can see a command line",
+            )
+            .build(),
+            text(
+                "records-password-file",
+                "Records password file",
+                "File of mode 600 that holds the password of the PostgreSQL database in records",
+            )
+            .build(),
+            text(
+                "master-key-file",
+                "Master key file",
+                "File of mode 600 that holds the master key that the records are sealed with; without it the environment's H5LIVE_MASTER_KEY",
+            )
+            .build(),
             text("address", "Address", "IP address to listen on")
                 .default_value(Some(DEFAULT_ADDRESS))
                 .build(),

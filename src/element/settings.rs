@@ -11,6 +11,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::properties::{DEFAULT_ADDRESS, DEFAULT_AUTHORIZE_TIMEOUT, DEFAULT_PORT, OnExpiry};
+use super::records::Wanted;
 use super::sync::Timing;
 use crate::http::networks::Network;
 use crate::http::standalone::Options;
@@ -20,12 +21,15 @@ use crate::token::{Key, Secret, SecretError, StreamName, StreamNameError};
 /// More than a secret and its line end can have.
 const LONGEST_SECRET_FILE: u64 = 4096;
 
-/// As set, not yet checked. No `Debug`: it holds the secret.
+/// As set, not yet checked. No `Debug`: it holds the secret, or a password.
 #[derive(Clone)]
 pub(super) struct Settings {
     stream_name: Option<String>,
     secret: Option<String>,
     secret_file: Option<String>,
+    records: Option<String>,
+    records_password_file: Option<String>,
+    master_key_file: Option<String>,
     address: String,
     port: u16,
     tls_certificate_file: Option<String>,
@@ -48,12 +52,20 @@ pub(super) struct Settings {
 /// Checked and read.
 pub(super) struct Resolved {
     pub stream: StreamName,
-    pub key: Key,
+    pub authority: Authority,
     pub open: bool,
     pub address: SocketAddr,
     pub options: Options,
     pub plain_http: bool,
     pub authorize_timeout: Duration,
+}
+
+/// What tokens are signed with.
+pub(super) enum Authority {
+    /// This key.
+    Key(Key),
+    /// The keys in these records.
+    Records(Wanted),
 }
 
 /// Why the element can't start as it is set.
@@ -64,11 +76,15 @@ pub(super) enum SettingsError {
     #[error("stream-name {0:?} is no stream name: {1}")]
     StreamName(String, StreamNameError),
     #[error(
-        "no secret is set: set secret-file to a file that holds the secret (16 to 256 bytes), or secret to the secret itself"
+        "no secret is set: set secret-file to a file that holds the secret (16 to 256 bytes), secret to the secret itself, or records to where h5live-server keeps its records"
     )]
     NoSecret,
-    #[error("both secret and secret-file are set: set one of them")]
+    #[error("more than one of secret, secret-file and records is set: set one of them")]
     TwoSecrets,
+    #[error("{0}")]
+    Records(String),
+    #[error("records-password-file or master-key-file is set without records: set records too")]
+    NoRecords,
     #[error("secret-file {0:?} can't be read ({1}); create it with a secret of 16 to 256 bytes")]
     SecretFile(String, io::Error),
     #[error("the secret does not do: {0}")]
@@ -89,6 +105,9 @@ impl Default for Settings {
             stream_name: None,
             secret: None,
             secret_file: None,
+            records: None,
+            records_password_file: None,
+            master_key_file: None,
             address: DEFAULT_ADDRESS.to_owned(),
             port: DEFAULT_PORT,
             tls_certificate_file: None,
@@ -129,7 +148,7 @@ impl Settings {
         };
         Ok(Resolved {
             stream,
-            key: self.key()?,
+            authority: self.authority()?,
             open: self.open,
             address: SocketAddr::new(ip, self.port),
             options: Options {
@@ -153,6 +172,22 @@ impl Settings {
             plain_http: self.plain_http,
             authorize_timeout: Duration::from_millis(self.authorize_timeout.into()),
         })
+    }
+
+    fn authority(&self) -> Result<Authority, SettingsError> {
+        let (password, master_key) = (&self.records_password_file, &self.master_key_file);
+        match (&self.records, &self.secret, &self.secret_file) {
+            (Some(records), None, None) => {
+                Wanted::read(records, password.as_deref(), master_key.as_deref())
+                    .map(Authority::Records)
+                    .map_err(SettingsError::Records)
+            }
+            (Some(_), _, _) => Err(SettingsError::TwoSecrets),
+            (None, _, _) if password.is_some() || master_key.is_some() => {
+                Err(SettingsError::NoRecords)
+            }
+            (None, _, _) => self.key().map(Authority::Key),
+        }
     }
 
     fn key(&self) -> Result<Key, SettingsError> {
@@ -190,6 +225,9 @@ impl Settings {
             "stream-name" => take(value, &mut self.stream_name),
             "secret" => take(value, &mut self.secret),
             "secret-file" => take(value, &mut self.secret_file),
+            "records" => take(value, &mut self.records),
+            "records-password-file" => take(value, &mut self.records_password_file),
+            "master-key-file" => take(value, &mut self.master_key_file),
             "address" => value.get::<Option<String>>().is_ok_and(|address| {
                 self.address = address.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
                 true
@@ -218,12 +256,14 @@ impl Settings {
         }
     }
 
-    /// A property's value. The secret reads as null.
+    /// A property's value. The secret reads as null, and so do the records: a password may stand there.
     pub fn get(&self, name: &str) -> Option<glib::Value> {
         Some(match name {
             "stream-name" => self.stream_name.to_value(),
-            "secret" => None::<String>.to_value(),
+            "secret" | "records" => None::<String>.to_value(),
             "secret-file" => self.secret_file.to_value(),
+            "records-password-file" => self.records_password_file.to_value(),
+            "master-key-file" => self.master_key_file.to_value(),
             "address" => self.address.to_value(),
             "port" => u32::from(self.port).to_value(),
             "tls-certificate-file" => self.tls_certificate_file.to_value(),
@@ -291,6 +331,13 @@ mod tests {
         }
     }
 
+    fn key(settings: &Settings) -> Key {
+        match settings.resolve().unwrap().authority {
+            Authority::Key(key) => key,
+            Authority::Records(_) => panic!("records"),
+        }
+    }
+
     fn refusal(change: impl FnOnce(&mut Settings)) -> String {
         let mut settings = good();
         change(&mut settings);
@@ -310,12 +357,14 @@ mod tests {
     #[test]
     fn each_refusal_names_what_to_set() {
         type Row = (&'static str, fn(&mut Settings));
-        let rows: [Row; 8] = [
+        let rows: [Row; 10] = [
             ("stream-name", |s| s.stream_name = None),
             ("stream name", |s| s.stream_name = Some("x socks=1".into())),
             ("secret-file", |s| s.secret = None),
             ("16 to 256 bytes", |s| s.secret = Some("short".into())),
             ("secret-file", |s| s.secret_file = Some("x".into())),
+            ("set one of them", |s| s.records = Some("r.sqlite".into())),
+            ("set records too", |s| s.master_key_file = Some("m".into())),
             ("trusted-proxies", |s| {
                 s.trusted_proxies = Some("10.0.0.1/8".into())
             }),
@@ -335,15 +384,9 @@ mod tests {
             secret: None,
             ..good()
         };
-        let (one, other) = (settings.resolve().unwrap(), settings.resolve().unwrap());
-        assert!(one.open && !one.key.same_secret(&other.key));
-        assert!(
-            good()
-                .resolve()
-                .unwrap()
-                .key
-                .same_secret(&good().resolve().unwrap().key)
-        );
+        assert!(settings.resolve().unwrap().open);
+        assert!(!key(&settings).same_secret(&key(&settings)));
+        assert!(key(&good()).same_secret(&key(&good())));
     }
 
     #[test]

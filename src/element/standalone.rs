@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use gstreamer as gst;
+
 use super::audience::Listeners;
 use super::dispatch::Dispatcher;
-use super::settings::{Resolved, Settings, SettingsError};
+use super::imp::CAT;
+use super::records::{Opened, RecordsError};
+use super::settings::{Authority, Resolved, Settings, SettingsError};
 use crate::http::standalone::{self, ListenError, Offer, Served};
 use crate::hub::PublishError;
 
@@ -15,6 +19,7 @@ pub(super) struct Doors {
     pub served: Served,
     pub port: u16,
     pub listeners: Arc<Listeners>,
+    _records: Option<Opened>,
     _dispatcher: Dispatcher,
 }
 
@@ -23,6 +28,8 @@ pub(super) struct Doors {
 pub(super) enum DoorsError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
@@ -38,7 +45,7 @@ pub(super) fn open(
 ) -> Result<Doors, DoorsError> {
     let Resolved {
         stream,
-        key,
+        authority,
         open,
         address,
         options,
@@ -47,17 +54,38 @@ pub(super) fn open(
     } = settings.resolve()?;
     let (queue, dispatcher) = Dispatcher::start(element)?;
     let listeners = Arc::new(Listeners::new(element, queue, authorize_timeout));
+    // Before the doors: who comes to them is let in or not, and never too early.
+    let (authority, mut records) = match authority {
+        Authority::Key(key) => (standalone::Authority::Key(key), None),
+        Authority::Records(wanted) => {
+            let (opened, authority) = wanted.open(&stream)?;
+            if let standalone::Authority::Kept { current, .. } = &authority
+                && current.is_empty()
+            {
+                gst::warning!(
+                    CAT,
+                    obj = element,
+                    "the records have no secret of {stream} nor of its organisation yet: nobody can play"
+                );
+            }
+            (authority, Some(opened))
+        }
+    };
     let listener = standalone::open(address, options, plain_http)?;
     let served = listener.serve(Offer {
         stream,
-        key,
+        authority,
         open,
         audience: Some(Arc::clone(&listeners) as _),
     })?;
+    if let Some(records) = &mut records {
+        records.follow(served.players());
+    }
     Ok(Doors {
         served,
         port: listener.local_addr().port(),
         listeners,
+        _records: records,
         _dispatcher: dispatcher,
     })
 }

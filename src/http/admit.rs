@@ -19,8 +19,8 @@ pub type Lookup<'a> = Pin<Box<dyn Future<Output = KeyLookup> + Send + 'a>>;
 
 /// Where signing keys are found.
 pub trait KeySource: Send + Sync {
-    /// The key that a token of this scope and kid must be signed with.
-    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a>;
+    /// The key that a token of this scope and kid must be signed with, to open this stream.
+    fn key<'a>(&'a self, stream: &'a StreamName, scope: &'a Scope, kid: Kid) -> Lookup<'a>;
 }
 
 /// Which configured origin a viewer's `url` selects; never an address to connect to.
@@ -354,7 +354,8 @@ impl Gate {
             }
             Door::Gated => {
                 let presented = Presented::read(&request.parameters, &request.stream)?;
-                let key = self.keys.key(presented.scope(), presented.kid()).await;
+                let (scope, kid) = (presented.scope(), presented.kid());
+                let key = self.keys.key(&request.stream, scope, kid).await;
                 let grant = presented.verify(key, facts, (self.clock)(), self.skew)?;
                 Ok((grant, Some(presented.token_id())))
             }

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use super::admit::Refusal;
 use super::audience::Audience;
 use super::way::Way;
-use crate::token::{Grant, Scope, TokenId, UnixSeconds, Withdrawal};
+use crate::token::{Grant, Scope, StreamName, TokenId, UnixSeconds, Withdrawal};
 use counts::Counts;
 pub use counts::{OnSessionLimit, SessionLimits};
 pub use listing::{Listed, Listing};
@@ -274,12 +274,17 @@ impl Leases {
         &self.counters
     }
 
-    /// Whose secrets they were granted by, those without any left out.
-    pub fn scopes(&self) -> HashSet<Scope> {
+    /// The secrets that they were granted by, whose and which revision, those without any left out; of one
+    /// stream, where it is given.
+    pub fn secrets(&self, stream: Option<&StreamName>) -> HashSet<(Scope, u64)> {
         let table = self.lock();
         let grants = table.entries.values().map(|entry| &entry.grant);
-        let by_token = grants.filter(|grant| !grant.is_open());
-        by_token.map(|grant| grant.scope().clone()).collect()
+        let by_token = grants.filter(|grant| {
+            !grant.is_open() && stream.is_none_or(|stream| stream == grant.stream())
+        });
+        by_token
+            .map(|grant| (grant.scope().clone(), grant.revision()))
+            .collect()
     }
 
     /// How many there are.

@@ -3,6 +3,7 @@
 
 mod accepting;
 mod keys;
+mod players;
 
 use std::collections::HashMap;
 use std::io;
@@ -21,9 +22,11 @@ use super::networks::Networks;
 use super::tls::{self, TlsError, TlsFiles};
 use crate::hub::{self, Hub, OriginName, PublishError, Publisher, Source};
 use crate::media::hls;
-use crate::token::{Key, Orga, Scope, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
+use crate::token::{Orga, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
 use accepting::{Accepting, Closed};
+pub use keys::Authority;
 use keys::Keys;
+pub use players::Players;
 
 /// Threads that answer handshakes; media has threads of its own.
 const WORKERS: usize = 2;
@@ -118,7 +121,7 @@ pub struct Offer {
     /// Its name.
     pub stream: StreamName,
     /// What its tokens are signed with.
-    pub key: Key,
+    pub authority: Authority,
     /// Whether the open doors open it, without a token.
     pub open: bool,
     /// Who has a word on its viewers, and hears of them.
@@ -271,12 +274,14 @@ impl Listener {
             stream: stream.clone(),
         };
         let publisher = self.shared.app.hub.publish(&source)?;
-        if let Some(before) = self.shared.keys.serve(offer) {
-            let scope = Scope::Stream(stream);
-            let withdrawal = Withdrawal::Record { scope, before };
+        // Before the new keys hold: nobody is let in by them yet.
+        for scope in self.shared.keys.void(&stream, &offer.authority) {
+            let before = u64::MAX;
+            let withdrawal = Withdrawal::Record { scope, before }.on(stream.clone());
             let sessions = self.shared.app.withdraw(&withdrawal);
             tracing::info!(%source, sessions, "the secret is another one now");
         }
+        self.shared.keys.serve(offer);
         self.shared.open_what_is_open();
         Ok(Served {
             shared: Arc::clone(&self.shared),
@@ -300,6 +305,11 @@ impl Served {
 
     fn stream(&self) -> &StreamName {
         &self.publisher.source().stream
+    }
+
+    /// Those who play it.
+    pub fn players(&self) -> Players {
+        Players::of(&self.shared.app, self.stream().clone())
     }
 
     /// The ids of its latest sessions, so many of them; and how many there are.
@@ -357,8 +367,8 @@ fn now() -> UnixSeconds {
     UnixSeconds(since.map_or(u64::MAX, |since| since.as_secs()))
 }
 
-/// One for the process: elements come and go, threads need not.
-fn runtime() -> io::Result<&'static Runtime> {
+/// What all doors of the process run on: elements come and go, threads need not.
+pub fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);

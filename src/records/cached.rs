@@ -36,6 +36,15 @@ pub struct CacheSettings {
     pub entries: usize,
 }
 
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            age: Duration::from_secs(60),
+            entries: 10_000,
+        }
+    }
+}
+
 /// Records in front of others, remembering the keys that were looked up.
 pub struct Cached {
     records: Arc<dyn Records>,

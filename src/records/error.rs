@@ -40,6 +40,12 @@ pub enum OpenError {
         /// The system's reason.
         reason: String,
     },
+    /// There is no file, and whoever opens the records only reads.
+    #[error("{}: there is no such file; name the one that h5live-server keeps its records in (server.records)", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Others than the owner may read or write it, and it holds what must stay secret.
     #[error("{}: its mode is {mode:03o}, but it holds secrets; run chmod 600 on it", path.display())]
     Mode {
@@ -65,15 +71,18 @@ pub enum OpenError {
         error: MasterKeyError,
     },
     /// It cannot be known which one is meant.
-    #[error(
-        "a master key is given by server.master-key-file and by the environment; keep one of them"
-    )]
+    #[error("a master key is given by master-key-file and by the environment; keep one of them")]
     TwoMasterKeys,
     /// Signing keys are sealed, and there is nothing to open them with.
     #[error(
-        "the signing keys in the records are sealed; give their master key by server.master-key-file or H5LIVE_MASTER_KEY"
+        "the signing keys in the records are sealed; give their master key by master-key-file or H5LIVE_MASTER_KEY"
     )]
     Sealed,
+    /// Signing keys are not sealed, and whoever opens the records only reads.
+    #[error(
+        "the signing keys in the records are not sealed; start h5live-server with this master key, or give none here"
+    )]
+    Unsealed,
     /// Signing keys are sealed with another master key.
     #[error(
         "the signing keys in the records are sealed with another master key; give the one that they were sealed with"

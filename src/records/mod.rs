@@ -7,6 +7,7 @@ mod api_key;
 mod cached;
 mod change;
 mod error;
+mod location;
 mod operator;
 mod postgres;
 pub mod private_file;
@@ -14,6 +15,7 @@ mod sealed;
 mod sqlite;
 mod store;
 mod tables;
+mod withdrawals;
 
 use std::pin::Pin;
 
@@ -25,11 +27,13 @@ pub use api_key::{ApiKey, ApiKeyHash};
 pub use cached::{CacheSettings, Cached};
 pub use change::Change;
 pub use error::{OpenError, RecordsError};
+pub use location::{MASTER_KEY, RecordsLocation, master_key};
 pub use operator::{Operator, OperatorName, OperatorNameError};
 pub use postgres::{Postgres, PostgresUrl, PostgresUrlError};
 pub use sealed::{MasterKey, MasterKeyError};
 pub use sqlite::Sqlite;
 pub use store::StoreSettings;
+pub use withdrawals::{Sessions, follow, look_again};
 
 use crate::token::{Key, KeyLookup, Kid, Orga, Scope, Selection, UnixSeconds};
 

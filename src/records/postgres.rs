@@ -52,7 +52,8 @@ pub struct PostgresTables {
 pub struct PostgresWriting(Transaction<'static, sqlx::Postgres>, u64);
 
 impl Postgres {
-    /// Connects, brings the tables up to date, and listens for changes. `password` is the one to use
+    /// Connects, brings the tables up to date unless it [only reads](StoreSettings::only_reads), and
+    /// listens for changes. `password` is the one to use
     /// instead of the URL's. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -77,7 +78,9 @@ impl Postgres {
             .connect_with(options.clone())
             .await
             .map_err(broken)?;
-        migrate(&pool).await.map_err(broken)?;
+        if !settings.only_reads {
+            migrate(&pool).await.map_err(broken)?;
+        }
         let sender = getrandom::u64().map_err(|error| broken(sqlx::Error::Io(error.into())))?;
         let news = News::new(sender);
         let listening = Listening::start(options, settings.timeout, news.clone())
@@ -95,7 +98,11 @@ impl Postgres {
 /// What a server of ours leaves undone, because it died or was cut off, must not hold up the others.
 fn bounded(options: PgConnectOptions, settings: &StoreSettings) -> PgConnectOptions {
     let milliseconds = settings.timeout.as_millis();
-    options.application_name("h5live-server").options([
+    let name = match settings.only_reads {
+        false => "h5live-server",
+        true => "h5liveauthsink",
+    };
+    options.application_name(name).options([
         ("statement_timeout", milliseconds),
         ("idle_in_transaction_session_timeout", milliseconds),
     ])

@@ -26,6 +26,16 @@ pub(super) fn make(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Refuses where there is none, or others may read or write it.
+pub(super) fn find(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing {
+            path: path.to_owned(),
+        });
+    }
+    check(path)
+}
+
 /// The text in a file that nobody but its owner may read or write, without one line end.
 ///
 /// # Errors

@@ -44,13 +44,16 @@ pub struct SqliteTables(SqlitePool);
 pub struct SqliteWriting(Transaction<'static, sqlx::Sqlite>);
 
 impl Sqlite {
-    /// Opens the file, makes it where there is none, and brings its tables up to date. Must be called
-    /// within a tokio runtime.
+    /// Opens the file, makes it where there is none, and brings its tables up to date, unless it
+    /// [only reads](StoreSettings::only_reads). Must be called within a tokio runtime.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(path: &Path, settings: &StoreSettings) -> Result<Self, OpenError> {
-        private_file::make(path)?;
+        match settings.only_reads {
+            false => private_file::make(path)?,
+            true => private_file::find(path)?,
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .foreign_keys(true)
@@ -71,9 +74,11 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(|error| broken(error.to_string()))?;
-        migrate(&pool)
-            .await
-            .map_err(|error| broken(error.to_string()))?;
+        if !settings.only_reads {
+            migrate(&pool)
+                .await
+                .map_err(|error| broken(error.to_string()))?;
+        }
         Store::over(SqliteTables(pool), settings, News::new(0), &name).await
     }
 }

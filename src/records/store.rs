@@ -27,6 +27,20 @@ pub struct StoreSettings {
     pub timeout: Duration,
     /// Signing keys are sealed with this; `None`: kept as they are.
     pub master_key: Option<MasterKey>,
+    /// Whoever opens it reads only: the records must be there, and are left as they are. The right to
+    /// read is enough for the tables of a PostgreSQL.
+    pub only_reads: bool,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            timeout: Duration::from_secs(5),
+            master_key: None,
+            only_reads: false,
+        }
+    }
 }
 
 /// Records in the tables of some database. Cheap to clone.
@@ -78,8 +92,10 @@ impl<T: Tables> Store<T> {
             timeout: settings.timeout,
             news,
         };
-        match store.within(store.settle_seal()).await {
+        let settling = store.settle_seal(settings.only_reads);
+        match store.within(settling).await {
             Ok(Settled::Fits) => {}
+            Ok(Settled::Unsealed) => return Err(OpenError::Unsealed),
             Ok(Settled::Sealed) => return Err(OpenError::Sealed),
             Ok(Settled::OtherMasterKey) => return Err(OpenError::OtherMasterKey),
             Ok(Settled::JustSealed(keys)) => {
@@ -110,7 +126,7 @@ impl<T: Tables> Store<T> {
         let _ = tokio::time::timeout(self.timeout, self.tables.close()).await;
     }
 
-    async fn settle_seal(&self) -> Result<Settled, RecordsError> {
+    async fn settle_seal(&self, only_reads: bool) -> Result<Settled, RecordsError> {
         let mut writing = self.tables.write_alone().await?;
         let proof = writing.proof().await?;
         let Some(own_proof) = self.seal.proof()? else {
@@ -122,6 +138,9 @@ impl<T: Tables> Store<T> {
             } else {
                 Settled::OtherMasterKey
             });
+        }
+        if only_reads {
+            return Ok(Settled::Unsealed);
         }
         let plain = Seal::new(None);
         let keys = writing.keys().await?;
@@ -292,6 +311,7 @@ impl<T: Tables> Store<T> {
 enum Settled {
     Fits,
     JustSealed(usize),
+    Unsealed,
     Sealed,
     OtherMasterKey,
 }

@@ -1,5 +1,6 @@
 //! The doors' interfaces over what the server has.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::description::{self, Description};
@@ -8,15 +9,26 @@ use crate::http::app::{Answer, Api, ApiRequest, App};
 use crate::hub::{Demand, OriginName, Source};
 use crate::issuer::{Issuer, Live};
 use crate::origin::{Origins, Supervisor};
-use crate::records::{Records, look_up};
-use crate::token::{Kid, Orga, Scope, UnixSeconds, Withdrawal};
+use crate::records::{Records, Sessions, look_up};
+use crate::token::{Kid, Orga, Scope, StreamName, UnixSeconds, Withdrawal};
 
 /// Keys are what the records hold.
 pub(super) struct RecordedKeys(pub Arc<dyn Records>);
 
 impl KeySource for RecordedKeys {
-    fn key<'a>(&'a self, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
+    fn key<'a>(&'a self, _: &'a StreamName, scope: &'a Scope, kid: Kid) -> Lookup<'a> {
         Box::pin(look_up(&*self.0, scope, kid))
+    }
+}
+
+/// What the records withdraw ends sessions on every door.
+impl Sessions for App {
+    fn secrets(&self) -> HashSet<(Scope, u64)> {
+        self.leases.secrets(None)
+    }
+
+    fn withdraw(&self, withdrawal: &Withdrawal) -> usize {
+        App::withdraw(self, withdrawal)
     }
 }
 

@@ -1,19 +1,13 @@
 //! Opens the records that a configuration names, with the master key that it or the environment gives.
 
-use std::env;
 use std::sync::Arc;
 
-use crate::config::{Config, RecordsLocation};
-use crate::records::{
-    MasterKey, OpenError, Postgres, Records, Sqlite, StoreSettings, private_file,
-};
-
-/// The master key, where no file holds it.
-const MASTER_KEY: &str = "H5LIVE_MASTER_KEY";
+use crate::config::Config;
+use crate::records::{MASTER_KEY, OpenError, Records, StoreSettings, master_key};
 
 /// Opens the records with so many connections. Warns where signing keys are kept unsealed.
 pub(crate) async fn open(config: &Config, connections: u32) -> Result<Arc<dyn Records>, OpenError> {
-    let master_key = master_key(config)?;
+    let master_key = master_key(config.master_key_file.as_deref())?;
     if master_key.is_none() {
         tracing::warn!(
             "NO MASTER KEY: signing keys are kept unsealed, and whoever can copy the records can make \
@@ -24,26 +18,7 @@ pub(crate) async fn open(config: &Config, connections: u32) -> Result<Arc<dyn Re
         connections,
         timeout: config.limits.records_timeout,
         master_key,
+        only_reads: false,
     };
-    Ok(match &config.records {
-        RecordsLocation::Sqlite(path) => Arc::new(Sqlite::open(path, &settings).await?),
-        RecordsLocation::Postgres { url, password_file } => {
-            let password = password_file.as_deref().map(private_file::read);
-            let password = password.transpose()?;
-            Arc::new(Postgres::open(url, password.as_deref(), &settings).await?)
-        }
-    })
-}
-
-fn master_key(config: &Config) -> Result<Option<MasterKey>, OpenError> {
-    let (text, origin) = match (&config.master_key_file, env::var_os(MASTER_KEY)) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(OpenError::TwoMasterKeys),
-        (Some(path), None) => (private_file::read(path)?, path.display().to_string()),
-        // What is not UTF-8 is no base64 either way.
-        (None, Some(text)) => (text.to_string_lossy().into_owned(), MASTER_KEY.to_owned()),
-    };
-    text.parse()
-        .map(Some)
-        .map_err(|error| OpenError::MasterKey { origin, error })
+    config.records.open(&settings).await
 }

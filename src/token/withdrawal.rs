@@ -16,6 +16,9 @@ pub enum Withdrawal {
     },
     /// Somebody asked for certain sessions to end.
     Sessions(Selection),
+    /// One of these, for those only that play this stream: others of the same scope may be there by other
+    /// records.
+    OnStream(StreamName, Box<Withdrawal>),
 }
 
 /// Sessions of one organisation. All that is given must match; nothing given is all of them.
@@ -36,6 +39,12 @@ pub struct Selection {
 }
 
 impl Withdrawal {
+    /// The same, for those only that play this stream.
+    #[must_use]
+    pub fn on(self, stream: StreamName) -> Self {
+        Self::OnStream(stream, Box::new(self))
+    }
+
     /// Whether it ends a grant that is used from the address `client`.
     pub fn ends(&self, grant: &Grant, client: IpAddr) -> bool {
         match self {
@@ -44,6 +53,9 @@ impl Withdrawal {
                 !grant.is_open() && grant.scope() == scope && grant.revision() < *before
             }
             Self::Sessions(selection) => selection.has(grant, client),
+            Self::OnStream(stream, withdrawal) => {
+                grant.stream() == stream && withdrawal.ends(grant, client)
+            }
         }
     }
 }

@@ -70,7 +70,7 @@ impl Api {
         let settings = StoreSettings {
             connections: 2,
             timeout: Duration::from_secs(30),
-            master_key: None,
+            ..StoreSettings::default()
         };
         let records = Sqlite::open(&directory.path().join("r.sqlite"), &settings)
             .await

@@ -58,6 +58,7 @@ pub fn settings(master_key: Option<&MasterKey>) -> StoreSettings {
         connections: 2,
         timeout: Duration::from_secs(30),
         master_key: master_key.cloned(),
+        ..StoreSettings::default()
     }
 }
 

@@ -72,6 +72,12 @@ fn a_record_ends_what_its_older_revisions_signed() {
         };
         assert_eq!(withdrawal.ends(&second, client), ends_stream, "{name}");
         assert_eq!(withdrawal.ends(&by_orga, client), ends_orga, "{name}");
+        let here = withdrawal.clone().on(stream("ABCDE-demo"));
+        assert_eq!(here.ends(&second, client), ends_stream, "{name}");
+        assert_eq!(here.ends(&by_orga, client), ends_orga, "{name}");
+        let elsewhere = withdrawal.on(stream("ABCDE-demo2"));
+        assert!(!elsewhere.ends(&second, client), "{name}");
+        assert!(!elsewhere.ends(&by_orga, client), "{name}");
     }
 }
 
