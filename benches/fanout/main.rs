@@ -7,6 +7,7 @@
 //! ```
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod authority;
 mod capacity;
 mod case;
 mod child;

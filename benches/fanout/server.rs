@@ -6,43 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
-use h5live::http::admit::{Gate, KeySource, Lookup, OriginChoice};
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
 use h5live::http::{listener, tls};
 use h5live::hub::fanout::{self, Means};
-use h5live::hub::{Hub, OriginName, Publisher, Source, wire};
+use h5live::hub::{Hub, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
-use h5live::token::{Key, KeyLookup, Kid, Orga, Scope, StreamName};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::authority;
 use super::child::{answer, orders};
 use super::media::{self, Stream};
 use super::publish::{self, Due, State, Target};
 use super::setup::Setup;
 use super::support::machine::{self, processes::allow_files};
 use super::ticket;
-
-struct OneKey(Key);
-
-impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, kid: Kid) -> Lookup<'a> {
-        let found = match self.0.kid() == kid {
-            true => KeyLookup::Found(self.0.clone()),
-            false => KeyLookup::Unknown,
-        };
-        Box::pin(std::future::ready(found))
-    }
-}
-
-struct OneOrigin;
-
-impl OriginChoice for OneOrigin {
-    fn select(&self, _: Option<&str>, _: &Orga) -> Option<OriginName> {
-        Some(OriginName::new("bench"))
-    }
-}
 
 /// The doors, open, and who publishes behind them.
 pub struct Doors {
@@ -117,15 +96,7 @@ impl Doors {
         }
         let runtime = builder.enable_all().build().expect("a runtime");
         let within = runtime.enter();
-        let gate = Gate {
-            keys: Arc::new(OneKey(ticket::key())),
-            origins: Arc::new(OneOrigin),
-            clock: Arc::new(ticket::now),
-            skew: 0,
-            page_origins: Vec::new(),
-            open: Default::default(),
-            audience: None,
-        };
+        let gate = authority::gate();
         let hub = Hub::new(h5live::hub::Limits::default());
         let fanout = fanout::Limits {
             means: match setup.epoll {
@@ -167,7 +138,7 @@ impl Doors {
         drop(within);
         let publisher = |number| {
             let source = Source {
-                origin: OriginName::new("bench"),
+                origin: authority::origin(),
                 stream: ticket::stream(number),
             };
             hub.publish(&source).expect("the only publisher")

@@ -8,6 +8,8 @@
 //! ```
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../fanout/authority.rs"]
+mod authority;
 #[path = "../fanout/child.rs"]
 #[allow(dead_code)]
 mod child;

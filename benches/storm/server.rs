@@ -6,39 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use h5live::http::admit::{Gate, KeySource, Lookup, OriginChoice};
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
 use h5live::http::{listener, tls};
-use h5live::hub::{Demand, Hub, OriginName, Publisher, Source};
+use h5live::hub::{Demand, Hub, Publisher, Source};
 use h5live::media::fragment::Output;
-use h5live::token::{Key, KeyLookup, Kid, Orga, Scope, StreamName};
 use serde_json::{Value, json};
 
+use super::authority;
 use super::child::{answer, orders};
 use super::machine::{self, cpu_nanos, processes};
 use super::media::{self, FRAMES_PER_SECOND, Stream};
 use super::ticket;
-
-struct OneKey(Key);
-
-impl KeySource for OneKey {
-    fn key<'a>(&'a self, _: &'a StreamName, _: &'a Scope, kid: Kid) -> Lookup<'a> {
-        let found = match self.0.kid() == kid {
-            true => KeyLookup::Found(self.0.clone()),
-            false => KeyLookup::Unknown,
-        };
-        Box::pin(std::future::ready(found))
-    }
-}
-
-struct OneOrigin;
-
-impl OriginChoice for OneOrigin {
-    fn select(&self, _: Option<&str>, _: &Orga) -> Option<OriginName> {
-        Some(OriginName::new("bench"))
-    }
-}
 
 /// Counts what would be pulled: streams that somebody was let in to, the live one apart.
 struct Pulls(AtomicU64);
@@ -81,15 +60,7 @@ pub fn run(seconds: u64) {
     let hub = Hub::new(h5live::hub::Limits::default());
     let pulls = Arc::new(Pulls(AtomicU64::new(0)));
     hub.set_demand(Arc::clone(&pulls) as _);
-    let gate = Gate {
-        keys: Arc::new(OneKey(ticket::key())),
-        origins: Arc::new(OneOrigin),
-        clock: Arc::new(ticket::now),
-        skew: 0,
-        page_origins: Vec::new(),
-        open: Default::default(),
-        audience: None,
-    };
+    let gate = authority::gate();
     let app = App::new(
         Arc::clone(&hub),
         gate,
@@ -111,7 +82,7 @@ pub fn run(seconds: u64) {
     ));
     drop(within);
     let source = Source {
-        origin: OriginName::new("bench"),
+        origin: authority::origin(),
         stream: ticket::stream(0),
     };
     let publisher = hub.publish(&source).expect("the only publisher");
