@@ -2,6 +2,8 @@
 //! `README.md` beside this directory says what is measured and how to read it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../fanout/authority.rs"]
+mod authority;
 #[path = "../fanout/child.rs"]
 #[allow(dead_code)]
 mod child;

@@ -4,6 +4,8 @@
 //! A path is run twice, shorter and longer, and what the two differ by is what it takes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../fanout/authority.rs"]
+mod authority;
 #[path = "../fanout/child.rs"]
 #[allow(dead_code)]
 mod child;
