@@ -246,6 +246,27 @@ fn times_are_the_segments_running_time() {
 }
 
 #[test]
+fn a_gap_in_the_sound_holds_no_picture_up() {
+    let bench = Bench::new();
+    let (mut video, mut audio) = (bench.video(), bench.audio());
+    second(&mut video, 0);
+    for n in 0..40 {
+        assert_eq!(audio.push(sound(n * 21)), TAKEN);
+    }
+    let from = gst::ClockTime::from_seconds(1);
+    let gap = gst::event::Gap::builder(from).duration(2 * from).build();
+    assert!(audio.push_event(gap));
+    let before = bench.stat("fragments");
+    second(&mut video, 1000);
+    second(&mut video, 2000);
+    assert_eq!(bench.stat("fragments"), before + 60);
+    assert_eq!(audio.push(sound(3000)), TAKEN);
+    second(&mut video, 3000);
+    assert_eq!(bench.stat("fragments"), before + 91);
+    assert!(bench.silent(gst::MessageType::Warning));
+}
+
+#[test]
 fn segments_that_can_not_be_played_are_errors_that_say_so() {
     let bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
     let mut backwards = gst::FormattedSegment::<gst::ClockTime>::new();
