@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use h5live::token::{Claims, Scope, Secret, StreamName, Tag, mint};
 use support::origin::Origin;
@@ -16,6 +17,9 @@ use support::server::Security;
 use url::form_urlencoded;
 
 const SECRET: &str = "the secret of the example";
+
+/// How long a picture may take to come; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Builds what an example needs, by the cargo and in the directory of this very build.
 fn build(what: &[&str]) -> std::path::PathBuf {
@@ -55,19 +59,22 @@ fn playlist(base: &str, stream: &str, secret: &str, tag: Option<&str>) -> String
     format!("{base}h5live/authhttp/playlist.m3u8?{}", query.finish())
 }
 
-/// ffprobe reads the playlist and finds a picture of this width.
+/// ffprobe reads the playlist and finds a picture of this width, once there are pictures: an encoder may be
+/// slower to begin than the sound.
 fn assert_plays(process: &Process, url: &str, width: &str) {
-    let probed = Command::new("timeout")
-        .args(["30", "ffprobe", "-loglevel", "error", "-show_entries"])
-        .args(["stream=width", "-of", "csv=p=0", url])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&probed.stdout);
-    assert!(
-        said.lines().any(|line| line.trim_end_matches(',') == width),
-        "{probed:?}\n{}",
-        process.log()
-    );
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let probed = Command::new("timeout")
+            .args(["30", "ffprobe", "-loglevel", "error", "-show_entries"])
+            .args(["stream=width", "-of", "csv=p=0", url])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&probed.stdout);
+        if said.lines().any(|line| line.trim_end_matches(',') == width) {
+            return;
+        }
+        assert!(Instant::now() < until, "{probed:?}\n{}", process.log());
+    }
 }
 
 fn assert_refused(url: &str) {
