@@ -1,7 +1,9 @@
-//! How long the element keeps a buffer: from its pad until it is published in the hub.
+//! How long the element keeps a buffer: from its pad until it is published in the hub; and how long it takes
+//! to start and to stop.
 //! `README.md` beside this directory says what is measured and how to read it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cycles;
 #[path = "../support/figures.rs"]
 #[allow(dead_code)]
 mod figures;
@@ -79,7 +81,16 @@ fn main() {
         }
     }
     print_table(&table);
-    let figures: Value = json!({"machine": described, "seconds": seconds, "latency": figures});
+    let told = |what: &str, times: &[f64]| {
+        let (median, late) = (percentile(times, 50.0), percentile(times, 99.0));
+        println!("{what}, with its own doors: {median:.3} ms, 99th {late:.3} ms");
+        json!({"median_ms": median, "p99_ms": late, "cycles": times.len()})
+    };
+    let [start, stop] = cycles::measure();
+    let (start, stop) = (told("start", &start), told("stop", &stop));
+    let figures: Value = json!({
+        "machine": described, "seconds": seconds, "latency": figures, "start": start, "stop": stop,
+    });
     write_json("element", &figures);
 }
 
