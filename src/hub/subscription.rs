@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::registry::Hub;
 use super::source::Source;
 use super::stream::{Entry, Generation, Kind, Sequence, Start, State, Stream};
-use super::topic::Topic;
+use super::topic::{Cursor, Topic};
 use super::wire;
 
 /// One subscriber of one stream; dropping it unsubscribes.
@@ -77,6 +77,23 @@ impl Subscription {
             Position::At(at) => state.behind(at).min(state.held()),
             Position::Waiting(_) => 0,
         }
+    }
+
+    /// Where it stands, as long as it is given all that comes.
+    pub fn cursor(&self) -> Option<Cursor> {
+        match self.position {
+            Position::At(sequence) if !self.metadata_only => Some(Cursor {
+                sequence,
+                generation: self.generation,
+            }),
+            _ => None,
+        }
+    }
+
+    /// It was given what another with the same cursor has been given by [`Subscription::next`].
+    pub fn pass(&mut self, next: Cursor) {
+        self.position = Position::At(next.sequence);
+        self.generation = next.generation;
     }
 
     /// Appends what comes next, in order, until about `budget` bytes are there. True: there is more.

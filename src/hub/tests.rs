@@ -327,3 +327,37 @@ fn a_survey_tells_of_streams_and_how_far_behind_one_is() {
     assert_eq!(hub.survey("", 0).0, 1);
     assert_eq!(hub.survey("B", 9).0, 0);
 }
+
+#[test]
+fn who_stands_at_the_same_place_can_be_passed_on() {
+    let hub = Hub::new(Limits::default());
+    let publisher = hub.publish(&source()).unwrap();
+    let (mut asked, mut passed) = (subscribe(&hub), subscribe(&hub));
+    assert_eq!(asked.cursor(), None, "it waits for a keyframe");
+    publisher.publish(init("i", false));
+    publisher.publish(fragment("k", true));
+    for each in [&mut asked, &mut passed] {
+        each.next(usize::MAX, &mut Vec::new());
+    }
+    let before = asked.cursor().unwrap();
+    assert_eq!(passed.cursor(), Some(before));
+
+    publisher.publish(fragment("a", false));
+    let mut out = Vec::new();
+    asked.next(usize::MAX, &mut out);
+    assert_eq!(out.len(), 1);
+    passed.pass(asked.cursor().unwrap());
+    publisher.publish(fragment("b", false));
+    let mut rest = [Vec::new(), Vec::new()];
+    asked.next(usize::MAX, &mut rest[0]);
+    passed.next(usize::MAX, &mut rest[1]);
+    assert_eq!(rest[0], rest[1]);
+    assert_eq!(rest[0].len(), 1);
+
+    // Another is given less, so what it is given is not for the others.
+    let mut metadata = hub
+        .subscribe_to_metadata(&grant("A-b"), &OriginName::new("o"))
+        .unwrap();
+    metadata.next(usize::MAX, &mut Vec::new());
+    assert_eq!(metadata.cursor(), None);
+}

@@ -13,6 +13,15 @@ pub trait Wake: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopicId(u64);
 
+/// Where somebody stands in what is published on a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Of the next entry.
+    pub sequence: u64,
+    /// Of the init segment that its media plays by.
+    pub generation: u64,
+}
+
 /// One stream's bell.
 pub struct Topic {
     id: TopicId,

@@ -19,7 +19,7 @@ use crate::http::admit::{Admission, Refusal, ViewerRequest};
 use crate::http::leases::{Lease, Mark};
 use crate::http::places::Place;
 use crate::hub::fanout::{Session as FanoutSession, Standing};
-use crate::hub::topic::Topic;
+use crate::hub::topic::{Cursor, Topic};
 use crate::hub::websocket::{self, Message, Opcode, Reader};
 use crate::hub::{Hub, Subscription};
 use crate::token::Facts;
@@ -297,6 +297,19 @@ impl FanoutSession for Session {
             Some(_) if self.lease.end().is_some() => false,
             Some(subscription) => subscription.next(TURN, out),
             None => false,
+        }
+    }
+
+    fn cursor(&self) -> Option<Cursor> {
+        let has_own = self.pong.is_some() || !self.own.is_empty();
+        let playing = self.playing.as_ref().filter(|_| !has_own)?;
+        // As in `output`: what is published after a withdrawal is not for it.
+        playing.cursor().filter(|_| self.lease.end().is_none())
+    }
+
+    fn pass(&mut self, next: Cursor) {
+        if let Some(playing) = &mut self.playing {
+            playing.pass(next);
         }
     }
 

@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 
 use super::session::{Session, Standing};
 use super::socket::Socket;
+use super::step::Step;
 use crate::hub::topic::TopicId;
 
 /// The most buffers of one write; the kernel's own limit is 1024 (IOV_MAX).
@@ -88,19 +89,42 @@ impl<S: Session> Connection<S> {
         }
     }
 
-    /// Takes what comes next out of the session, where that is one piece that can go out as it is with
-    /// nothing before it and nothing behind. Otherwise [`Connection::write`] writes what there is.
-    pub fn piece(&mut self, now: Instant, scratch: &mut Vec<Bytes>) -> Option<Bytes> {
-        let free = self.unwritten.is_empty() && self.closing_since.is_none();
-        if !free || self.socket.bare().is_none() {
+    /// Takes what comes next out of the session, where that is one piece with nothing before it and nothing
+    /// behind. Otherwise [`Connection::write`] writes what there is. `step`: what another has been given, and
+    /// after this what it has been given itself.
+    pub fn piece(
+        &mut self,
+        now: Instant,
+        step: &mut Option<Step>,
+        scratch: &mut Vec<Bytes>,
+    ) -> Option<Bytes> {
+        if !self.unwritten.is_empty() || self.closing_since.is_some() {
             return None;
+        }
+        let from = self.session.cursor();
+        if let Some(step) = step.as_ref().filter(|step| Some(step.from) == from) {
+            self.session.pass(step.to);
+            return Some(step.piece.clone());
         }
         let more = self.session.output(now, scratch);
         if more || self.session.finished() || scratch.len() != 1 {
             self.unwritten.extend(scratch.drain(..));
             return None;
         }
-        scratch.pop()
+        let piece = scratch.pop()?;
+        *step = Step::new(from, self.session.cursor(), &piece);
+        Some(piece)
+    }
+
+    /// Writes a [`Connection::piece`]; returns how much of it.
+    pub fn write_piece(
+        &mut self,
+        now: Instant,
+        piece: Bytes,
+        scratch: &mut Vec<Bytes>,
+    ) -> io::Result<usize> {
+        scratch.push(piece);
+        self.write_fresh(now, scratch)
     }
 
     /// How much the socket has taken of a [`Connection::piece`].

@@ -15,6 +15,7 @@ use super::connection::{Connection, Written};
 use super::inbox::{Command, ReplyTo, Shared};
 use super::session::Session;
 use super::socket::Socket;
+use super::step::Step;
 use super::{Counters, Limits, Means, Serve};
 use crate::hub::topic::{Topic, TopicId, Wake};
 
@@ -29,6 +30,10 @@ const TICK_SLACK: Duration = Duration::from_millis(50);
 
 /// What one client may send before the others get their turn.
 const READ_TURN: usize = 16 * 1024;
+
+/// How many are given what is new before it is looked who has come meanwhile: with TLS a keyframe to a thousand
+/// takes longer than a frame lasts.
+const SERVED_TURN: usize = 64;
 
 struct Listened {
     topic: Arc<Topic>,
@@ -137,55 +142,67 @@ impl<S: Session> Engine<S> {
         }
     }
 
-    /// Media first: it is what everybody waits for.
-    fn publish(&mut self, now: Instant) {
-        let mut rung = self.shared.rung();
+    /// Media first: it is what everybody waits for. Who comes meanwhile does not wait for the end of it.
+    fn publish(&mut self, mut now: Instant) {
         let mut keys = std::mem::take(&mut self.listening);
-        for topic in rung.drain(..) {
-            // A copy, because a connection that ends leaves the list while we walk it. Nobody is
-            // added meanwhile, so a key is still who it was, or nobody.
+        let mut batch = self.batch.take();
+        let mut served = 0_usize;
+        for topic in self.shared.rung() {
+            // A copy, because connections come and go while we walk: a key may be nobody's by then, or a
+            // newcomer's, whom nothing new is for.
             if let Some(listened) = self.topics.get(&topic) {
                 keys.extend_from_slice(&listened.keys);
             }
-            match self.batch.take() {
-                Some(batch) => self.batch = self.publish_batched(now, &mut keys, batch),
-                None => {
-                    for key in keys.drain(..) {
-                        if !self.connections.get(key).is_none_or(Connection::is_blocked) {
-                            self.write(now, key);
-                        }
-                    }
+            let mut step = None;
+            for key in keys.drain(..) {
+                self.publish_to(now, key, &mut step, batch.as_mut());
+                served += 1;
+                if served % SERVED_TURN == 0 {
+                    self.send(now, batch.as_mut());
+                    now = Instant::now();
+                    self.obey(now);
                 }
             }
         }
+        self.send(now, batch.as_mut());
         self.listening = keys;
+        self.batch = batch.filter(Batch::works);
     }
 
-    fn publish_batched(
+    fn publish_to(
         &mut self,
         now: Instant,
-        keys: &mut Vec<usize>,
-        mut batch: Batch,
-    ) -> Option<Batch> {
-        for key in keys.drain(..) {
-            let connection = self.connections.get_mut(key);
-            let Some(connection) = connection.filter(|connection| !connection.is_blocked()) else {
-                continue;
-            };
-            let piece = connection.piece(now, &mut self.scratch);
-            match (piece, connection.socket.bare()) {
-                (Some(piece), Some(socket)) => batch.push(key, socket, piece),
-                _ => self.write(now, key),
-            }
+        key: usize,
+        step: &mut Option<Step>,
+        batch: Option<&mut Batch>,
+    ) {
+        let connection = self.connections.get_mut(key);
+        let Some(connection) = connection.filter(|connection| !connection.is_blocked()) else {
+            return;
+        };
+        let Some(piece) = connection.piece(now, step, &mut self.scratch) else {
+            return self.write(now, key);
+        };
+        if let (Some(batch), Some(socket)) = (batch, connection.socket.bare()) {
+            batch.push(key, socket, piece);
             if batch.is_full() {
-                self.send(now, &mut batch);
+                self.send(now, Some(batch));
+            }
+            return;
+        }
+        match connection.write_piece(now, piece, &mut self.scratch) {
+            Ok(bytes) => self.written += bytes as u64,
+            Err(_) => {
+                self.scratch.clear();
+                self.remove(key);
             }
         }
-        self.send(now, &mut batch);
-        batch.works().then_some(batch)
     }
 
-    fn send(&mut self, now: Instant, batch: &mut Batch) {
+    fn send(&mut self, now: Instant, batch: Option<&mut Batch>) {
+        let Some(batch) = batch else {
+            return;
+        };
         batch.send(|key, piece, result| {
             let taken = match result {
                 Ok(taken) => taken,
@@ -193,7 +210,10 @@ impl<S: Session> Engine<S> {
                 Err(_) => return self.remove(key),
             };
             self.written += taken as u64;
-            if let Some(connection) = self.connections.get_mut(key) {
+            // Who has taken all is as it was, and need not be looked at.
+            if taken < piece.len()
+                && let Some(connection) = self.connections.get_mut(key)
+            {
                 connection.sent(now, piece, taken);
             }
         });

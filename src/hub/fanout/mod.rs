@@ -15,6 +15,7 @@ mod engine;
 mod inbox;
 mod session;
 mod socket;
+mod step;
 
 use std::collections::HashSet;
 use std::io;
@@ -196,3 +197,7 @@ impl<S: Session> Drop for Fanout<S> {
         self.join();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

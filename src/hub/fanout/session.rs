@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::hub::topic::Topic;
+use crate::hub::topic::{Cursor, Topic};
 
 /// How far behind a session is ([`Fanout::survey`](super::Fanout::survey)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub trait Session: Send + 'static {
 
     /// Appends what to write next. Called again after that is written if it returns true.
     fn output(&mut self, now: Instant, out: &mut Vec<Bytes>) -> bool;
+
+    /// Where it stands, as long as all who stand there are to be given the same next, each once, and it has nothing
+    /// to say besides. So they need not all be asked.
+    fn cursor(&self) -> Option<Cursor> {
+        None
+    }
+
+    /// It was given what [`Session::output`] has given another with the same cursor, who came to `next` by it.
+    fn pass(&mut self, _next: Cursor) {}
 
     /// What rings when [`Session::output`] may have something new; may change after any call.
     fn topic(&self) -> Option<&Arc<Topic>>;

@@ -1,0 +1,214 @@
+//! Turns of writing, with sessions that follow one topic on one thread, over real sockets.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Fanout, Limits, Means, Session, Socket};
+use crate::hub::topic::{Cursor, Topic};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is published: an entry is a byte, and tells its own number.
+struct Log {
+    topic: Arc<Topic>,
+    end: AtomicU64,
+    /// Who was asked for what comes next and had something to give, in this order.
+    asked: Mutex<Vec<usize>>,
+}
+
+struct Follower {
+    number: usize,
+    log: Arc<Log>,
+    at: u64,
+    /// Whether it may be passed over.
+    in_step: bool,
+    own: Option<&'static [u8]>,
+    /// Called while it is asked.
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Session for Follower {
+    type Request = ();
+    type Reply = ();
+
+    fn receive(&mut self, _: Instant, _: &[u8]) {}
+    fn reply(&mut self, _: Instant, (): ()) {}
+    fn request(&mut self) -> Option<()> {
+        None
+    }
+    fn output(&mut self, _: Instant, out: &mut Vec<Bytes>) -> bool {
+        let end = self.log.end.load(Ordering::Acquire);
+        if self.at == end {
+            return false;
+        }
+        out.extend(self.own.take().map(Bytes::from_static));
+        out.extend((self.at..end).map(|entry| Bytes::from(vec![entry as u8])));
+        self.at = end;
+        self.log.asked.lock().unwrap().push(self.number);
+        if let Some(meanwhile) = self.meanwhile.take() {
+            meanwhile();
+        }
+        false
+    }
+    fn cursor(&self) -> Option<Cursor> {
+        (self.in_step && self.own.is_none()).then_some(Cursor {
+            sequence: self.at,
+            generation: 1,
+        })
+    }
+    fn pass(&mut self, next: Cursor) {
+        self.at = next.sequence;
+    }
+    fn topic(&self) -> Option<&Arc<Topic>> {
+        Some(&self.log.topic)
+    }
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    fn timeout(&mut self, _: Instant) {}
+    fn stop(&mut self, _: Instant) {}
+    fn finished(&self) -> bool {
+        false
+    }
+}
+
+struct Scene {
+    fanout: Arc<Fanout<Follower>>,
+    log: Arc<Log>,
+}
+
+impl Scene {
+    fn new(means: Means) -> Self {
+        let limits = Limits {
+            means,
+            threads: 1,
+            ..Limits::default()
+        };
+        Self {
+            fanout: Arc::new(Fanout::start(&limits, Arc::new(|_, ()| {})).unwrap()),
+            log: Arc::new(Log {
+                topic: Topic::new(),
+                end: AtomicU64::new(0),
+                asked: Mutex::default(),
+            }),
+        }
+    }
+
+    fn follower(&self, number: usize) -> Follower {
+        Follower {
+            number,
+            log: Arc::clone(&self.log),
+            at: 0,
+            in_step: true,
+            own: None,
+            meanwhile: None,
+        }
+    }
+
+    /// Waits until all who were added are there.
+    fn gather(&self) {
+        let mut answers = self.fanout.survey(HashSet::new());
+        assert!(answers.blocking_recv().is_some());
+    }
+
+    fn publish(&self) {
+        self.log.end.fetch_add(1, Ordering::Release);
+        self.log.topic.ring();
+    }
+}
+
+/// Both ends of a connection.
+fn pair() -> (Socket, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    (Socket::plain(listener.accept().unwrap().0).unwrap(), client)
+}
+
+fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    client.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn add(fanout: &Fanout<Follower>, follower: Follower) -> TcpStream {
+    let (socket, client) = pair();
+    fanout.add(socket, follower, Bytes::new());
+    client
+}
+
+#[test]
+fn of_those_in_step_one_is_asked_and_all_are_given_the_same() {
+    for means in [Means::Auto, Means::Epoll] {
+        let scene = Scene::new(means);
+        let own: &[u8] = b"own";
+        let mut clients: Vec<TcpStream> = (0..100)
+            .map(|number| {
+                let own = (number == 50).then_some(own);
+                let follower = scene.follower(number);
+                add(&scene.fanout, Follower { own, ..follower })
+            })
+            .collect();
+        scene.gather();
+        for _ in 0..3 {
+            scene.publish();
+            let entry = (scene.log.end.load(Ordering::Acquire) - 1) as u8;
+            for (number, client) in clients.iter_mut().enumerate() {
+                let expected = match (number, entry) {
+                    (50, 0) => [own, &[0]].concat(),
+                    _ => vec![entry],
+                };
+                assert_eq!(
+                    read(client, expected.len()),
+                    expected,
+                    "{means:?}, {number}"
+                );
+            }
+        }
+        // The first for all, and the one that had something to say for itself.
+        let asked = std::mem::take(&mut *scene.log.asked.lock().unwrap());
+        assert_eq!(asked, [0, 50, 0, 0], "{means:?}");
+    }
+}
+
+#[test]
+fn who_comes_while_many_are_served_does_not_wait_for_the_last() {
+    for means in [Means::Auto, Means::Epoll] {
+        let scene = Scene::new(means);
+        let newcomer = Arc::<OnceLock<TcpStream>>::default();
+        let mut clients: Vec<TcpStream> = (0..300)
+            .map(|number| {
+                let mut follower = scene.follower(number);
+                follower.in_step = false;
+                if number == 0 {
+                    let (fanout, newcomer) = (Arc::downgrade(&scene.fanout), newcomer.clone());
+                    let next = Follower {
+                        number: usize::MAX,
+                        ..scene.follower(0)
+                    };
+                    follower.meanwhile = Some(Box::new(move || {
+                        let fanout = fanout.upgrade().unwrap();
+                        newcomer.set(add(&fanout, next)).unwrap();
+                    }));
+                }
+                add(&scene.fanout, follower)
+            })
+            .collect();
+        scene.gather();
+        scene.publish();
+        for client in &mut clients {
+            assert_eq!(read(client, 1), [0], "{means:?}");
+        }
+        let mut newcomer = newcomer.get().unwrap();
+        assert_eq!(newcomer.read(&mut [0; 2]).unwrap(), 1, "{means:?}");
+        let asked = scene.log.asked.lock().unwrap();
+        let place = asked.iter().position(|&number| number == usize::MAX);
+        assert!(place.unwrap() < 100, "{means:?}: after {place:?} others");
+    }
+}
