@@ -31,6 +31,7 @@ use crate::http::admit::Gate;
 use crate::http::app::{self, App};
 use crate::http::listener::{self, Front};
 use crate::http::tls::{self, Tls, TlsError, TlsFiles};
+use crate::http::workers;
 use crate::hub::fanout::Limits as FanoutLimits;
 use crate::hub::{self, Hub, OriginName, memory_file};
 use crate::issuer::{FailureLimits, Issuer};
@@ -99,10 +100,7 @@ pub enum ServeError {
 /// See [`ServeError`]; nothing is left running.
 pub fn run(config: Config) -> Result<(), ServeError> {
     file_limit::raise(config.limits.max_viewers + config.limits.max_requests);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("h5live-doors")
-        .enable_all()
-        .build()?;
+    let runtime = workers::runtime().build()?;
     let outcome = runtime.block_on(serve(&config));
     runtime.shutdown_timeout(LAST_ANSWERS);
     outcome

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use bytes::BytesMut;
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
-use h5live::http::{listener, tls};
+use h5live::http::{listener, tls, workers};
 use h5live::hub::fanout::{self, Means};
 use h5live::hub::{Hub, Publisher, Source, wire};
 use h5live::media::fragment::{Fragment, Output};
@@ -90,11 +90,11 @@ fn tls_front() -> (listener::Front, Vec<u8>) {
 impl Doors {
     /// `threads`: how many write, and how many answer; 0 stands for one a core.
     pub fn open(setup: &Setup, threads: usize) -> Self {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let mut builder = workers::runtime();
         if threads > 0 {
             builder.worker_threads(threads);
         }
-        let runtime = builder.enable_all().build().expect("a runtime");
+        let runtime = builder.build().expect("a runtime");
         let within = runtime.enter();
         let gate = authority::gate();
         let hub = Hub::new(h5live::hub::Limits::default());

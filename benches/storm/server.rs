@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use h5live::http::app::{self, App};
 use h5live::http::client_address::Nobody;
-use h5live::http::{listener, tls};
+use h5live::http::{listener, tls, workers};
 use h5live::hub::{Demand, Hub, Publisher, Source};
 use h5live::media::fragment::Output;
 use serde_json::{Value, json};
@@ -52,10 +52,7 @@ pub fn run(seconds: u64) {
     answer(json!({}));
     let pair = orders.recv().expect("the parent gives a certificate");
     let pair: Option<Pair> = serde_json::from_str(&pair).expect("a certificate, or null");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = workers::runtime().build().expect("a runtime");
     let within = runtime.enter();
     let hub = Hub::new(h5live::hub::Limits::default());
     let pulls = Arc::new(Pulls(AtomicU64::new(0)));

@@ -33,3 +33,4 @@ pub mod traffic;
 pub mod verify;
 pub mod viewer_key;
 pub mod way;
+pub mod workers;

@@ -20,6 +20,7 @@ use super::leases::{Listed, OnExpiry};
 use super::listener::{self, Front, Limits};
 use super::networks::Networks;
 use super::tls::{self, TlsError, TlsFiles};
+use super::workers;
 use crate::hub::{self, Hub, OriginName, PublishError, Publisher, Source};
 use crate::media::hls;
 use crate::token::{Orga, Selection, StreamName, Tag, UnixSeconds, Withdrawal};
@@ -373,11 +374,7 @@ pub fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .thread_name("h5live-doors")
-        .enable_all()
-        .build()?;
+    let runtime = workers::runtime().worker_threads(WORKERS).build()?;
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
