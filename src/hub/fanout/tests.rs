@@ -111,10 +111,14 @@ impl Scene {
         }
     }
 
-    /// Waits until all who were added are there.
+    /// Waits until all who were added are there, and the poller has told of each new socket that it can be
+    /// written: the thread answers before it looks at what the poller says, so the first answer is of the turn in
+    /// which the last was added, and the third comes after the turn that heard of its socket.
     fn gather(&self) {
-        let mut answers = self.fanout.survey(HashSet::new());
-        assert!(answers.blocking_recv().is_some());
+        for _ in 0..3 {
+            let mut answers = self.fanout.survey(HashSet::new());
+            assert!(answers.blocking_recv().is_some());
+        }
     }
 
     fn publish(&self) {
