@@ -246,6 +246,8 @@ fn doors(
         message_bytes: limits.max_message_bytes,
         fanout: FanoutLimits {
             means: config.fanout,
+            // Rust's programs ignore SIGPIPE.
+            pages: true,
             stall: limits.stall_timeout,
             ..FanoutLimits::default()
         },

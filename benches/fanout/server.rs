@@ -103,6 +103,7 @@ impl Doors {
                 true => Means::Epoll,
                 false => Means::Auto,
             },
+            pages: true,
             threads,
             ..fanout::Limits::default()
         };

@@ -1,5 +1,7 @@
 //! One fan-out thread: an epoll loop over its connections.
 
+mod turn;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -10,14 +12,13 @@ use bytes::Bytes;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use super::batch::Batch;
 use super::connection::{Connection, Written};
 use super::inbox::{Command, ReplyTo, Shared};
 use super::session::Session;
 use super::socket::Socket;
-use super::step::Step;
-use super::{Counters, Limits, Means, Serve};
+use super::{Counters, Limits, Serve};
 use crate::hub::topic::{Topic, TopicId, Wake};
+use turn::Ways;
 
 const WAKER: Token = Token(usize::MAX);
 
@@ -30,10 +31,6 @@ const TICK_SLACK: Duration = Duration::from_millis(50);
 
 /// What one client may send before the others get their turn.
 const READ_TURN: usize = 16 * 1024;
-
-/// How many are given what is new before it is looked who has come meanwhile: with TLS a keyframe to a thousand
-/// takes longer than a frame lasts.
-const SERVED_TURN: usize = 64;
 
 struct Listened {
     topic: Arc<Topic>,
@@ -55,7 +52,7 @@ pub(super) struct Engine<S: Session> {
     /// and not once a write.
     written: u64,
     scratch: Vec<Bytes>,
-    batch: Option<Batch>,
+    ways: Ways,
     /// Whom a topic's news are for; empty between two uses, kept for its memory.
     listening: Vec<usize>,
     stop_at: Option<Instant>,
@@ -77,7 +74,7 @@ impl<S: Session> Engine<S> {
             next_id: 0,
             written: 0,
             scratch: Vec::new(),
-            batch: None,
+            ways: Ways::default(),
             listening: Vec::new(),
             stop_at: None,
         })
@@ -88,10 +85,7 @@ impl<S: Session> Engine<S> {
     }
 
     pub fn run(mut self) {
-        self.batch = match self.limits.means {
-            Means::Epoll => None,
-            Means::Auto | Means::IoUring => Batch::new().ok(),
-        };
+        self.ways = Ways::open(&self.limits);
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_TURN];
         let mut next_tick = Instant::now() + TICK;
@@ -140,83 +134,6 @@ impl<S: Session> Engine<S> {
                 return;
             }
         }
-    }
-
-    /// Media first: it is what everybody waits for. Who comes meanwhile does not wait for the end of it.
-    fn publish(&mut self, mut now: Instant) {
-        let mut keys = std::mem::take(&mut self.listening);
-        let mut batch = self.batch.take();
-        let mut served = 0_usize;
-        for topic in self.shared.rung() {
-            // A copy, because connections come and go while we walk: a key may be nobody's by then, or a
-            // newcomer's, whom nothing new is for.
-            if let Some(listened) = self.topics.get(&topic) {
-                keys.extend_from_slice(&listened.keys);
-            }
-            let mut step = None;
-            for key in keys.drain(..) {
-                self.publish_to(now, key, &mut step, batch.as_mut());
-                served += 1;
-                if served % SERVED_TURN == 0 {
-                    self.send(now, batch.as_mut());
-                    now = Instant::now();
-                    self.obey(now);
-                }
-            }
-        }
-        self.send(now, batch.as_mut());
-        self.listening = keys;
-        self.batch = batch.filter(Batch::works);
-    }
-
-    fn publish_to(
-        &mut self,
-        now: Instant,
-        key: usize,
-        step: &mut Option<Step>,
-        batch: Option<&mut Batch>,
-    ) {
-        let connection = self.connections.get_mut(key);
-        let Some(connection) = connection.filter(|connection| !connection.is_blocked()) else {
-            return;
-        };
-        let Some(piece) = connection.piece(now, step, &mut self.scratch) else {
-            return self.write(now, key);
-        };
-        if let (Some(batch), Some(socket)) = (batch, connection.socket.bare()) {
-            batch.push(key, socket, piece);
-            if batch.is_full() {
-                self.send(now, Some(batch));
-            }
-            return;
-        }
-        match connection.write_piece(now, piece, &mut self.scratch) {
-            Ok(bytes) => self.written += bytes as u64,
-            Err(_) => {
-                self.scratch.clear();
-                self.remove(key);
-            }
-        }
-    }
-
-    fn send(&mut self, now: Instant, batch: Option<&mut Batch>) {
-        let Some(batch) = batch else {
-            return;
-        };
-        batch.send(|key, piece, result| {
-            let taken = match result {
-                Ok(taken) => taken,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(_) => return self.remove(key),
-            };
-            self.written += taken as u64;
-            // Who has taken all is as it was, and need not be looked at.
-            if taken < piece.len()
-                && let Some(connection) = self.connections.get_mut(key)
-            {
-                connection.sent(now, piece, taken);
-            }
-        });
     }
 
     fn obey(&mut self, now: Instant) {

@@ -13,6 +13,11 @@ mod batch;
 mod connection;
 mod engine;
 mod inbox;
+#[cfg(target_os = "linux")]
+mod pages;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_pages.rs"]
+mod pages;
 mod session;
 mod socket;
 mod step;
@@ -52,6 +57,9 @@ pub enum Means {
 pub struct Limits {
     /// How it writes.
     pub means: Means,
+    /// Whether large pieces are handed to sockets as pages, where the kernel does that. Only for programs that ignore
+    /// SIGPIPE.
+    pub pages: bool,
     /// Threads that write; 0 stands for one a core.
     pub threads: usize,
     /// How long a socket may take nothing while there is something to send, before it is closed.
@@ -67,6 +75,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             means: Means::Auto,
+            pages: false,
             threads: 0,
             stall: Duration::from_secs(10),
             closing: Duration::from_secs(2),

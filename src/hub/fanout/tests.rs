@@ -8,15 +8,18 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use socket2::SockRef;
 
 use super::{Fanout, Limits, Means, Session, Socket};
 use crate::hub::topic::{Cursor, Topic};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is published: an entry is a byte, and tells its own number.
+/// What is published: an entry's bytes tell its number.
 struct Log {
     topic: Arc<Topic>,
+    /// Bytes of an entry.
+    size: usize,
     end: AtomicU64,
     /// Who was asked for what comes next and had something to give, in this order.
     asked: Mutex<Vec<usize>>,
@@ -48,7 +51,7 @@ impl Session for Follower {
             return false;
         }
         out.extend(self.own.take().map(Bytes::from_static));
-        out.extend((self.at..end).map(|entry| Bytes::from(vec![entry as u8])));
+        out.extend((self.at..end).map(|entry| Bytes::from(vec![entry as u8; self.log.size])));
         self.at = end;
         self.log.asked.lock().unwrap().push(self.number);
         if let Some(meanwhile) = self.meanwhile.take() {
@@ -78,15 +81,47 @@ impl Session for Follower {
     }
 }
 
+/// How bytes go out, and how many at once.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    means: Means,
+    pages: bool,
+    size: usize,
+}
+
+const WAYS: [Way; 4] = [
+    Way {
+        means: Means::Auto,
+        pages: false,
+        size: 1,
+    },
+    Way {
+        means: Means::Epoll,
+        pages: false,
+        size: 1,
+    },
+    Way {
+        means: Means::Auto,
+        pages: true,
+        size: 50_000,
+    },
+    Way {
+        means: Means::Epoll,
+        pages: true,
+        size: 50_000,
+    },
+];
+
 struct Scene {
     fanout: Arc<Fanout<Follower>>,
     log: Arc<Log>,
 }
 
 impl Scene {
-    fn new(means: Means) -> Self {
+    fn new(way: Way) -> Self {
         let limits = Limits {
-            means,
+            means: way.means,
+            pages: way.pages,
             threads: 1,
             ..Limits::default()
         };
@@ -94,6 +129,7 @@ impl Scene {
             fanout: Arc::new(Fanout::start(&limits, Arc::new(|_, ()| {})).unwrap()),
             log: Arc::new(Log {
                 topic: Topic::new(),
+                size: way.size,
                 end: AtomicU64::new(0),
                 asked: Mutex::default(),
             }),
@@ -132,7 +168,11 @@ fn pair() -> (Socket, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
-    (Socket::plain(listener.accept().unwrap().0).unwrap(), client)
+    let near = listener.accept().unwrap().0;
+    // As a listener does it: there is room for an entry.
+    let tuned = SockRef::from(&near).set_send_buffer_size(256 * 1024);
+    tuned.unwrap();
+    (Socket::plain(near).unwrap(), client)
 }
 
 fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
@@ -149,8 +189,8 @@ fn add(fanout: &Fanout<Follower>, follower: Follower) -> TcpStream {
 
 #[test]
 fn of_those_in_step_one_is_asked_and_all_are_given_the_same() {
-    for means in [Means::Auto, Means::Epoll] {
-        let scene = Scene::new(means);
+    for way in WAYS {
+        let scene = Scene::new(way);
         let own: &[u8] = b"own";
         let mut clients: Vec<TcpStream> = (0..100)
             .map(|number| {
@@ -164,27 +204,22 @@ fn of_those_in_step_one_is_asked_and_all_are_given_the_same() {
             scene.publish();
             let entry = (scene.log.end.load(Ordering::Acquire) - 1) as u8;
             for (number, client) in clients.iter_mut().enumerate() {
-                let expected = match (number, entry) {
-                    (50, 0) => [own, &[0]].concat(),
-                    _ => vec![entry],
-                };
-                assert_eq!(
-                    read(client, expected.len()),
-                    expected,
-                    "{means:?}, {number}"
-                );
+                let before = if (number, entry) == (50, 0) { own } else { b"" };
+                let expected = [before, &vec![entry; way.size]].concat();
+                let is_as_expected = read(client, expected.len()) == expected;
+                assert!(is_as_expected, "{way:?}, entry {entry} at {number}");
             }
         }
         // The first for all, and the one that had something to say for itself.
         let asked = std::mem::take(&mut *scene.log.asked.lock().unwrap());
-        assert_eq!(asked, [0, 50, 0, 0], "{means:?}");
+        assert_eq!(asked, [0, 50, 0, 0], "{way:?}");
     }
 }
 
 #[test]
 fn who_comes_while_many_are_served_does_not_wait_for_the_last() {
-    for means in [Means::Auto, Means::Epoll] {
-        let scene = Scene::new(means);
+    for way in WAYS {
+        let scene = Scene::new(way);
         let newcomer = Arc::<OnceLock<TcpStream>>::default();
         let mut clients: Vec<TcpStream> = (0..300)
             .map(|number| {
@@ -207,12 +242,12 @@ fn who_comes_while_many_are_served_does_not_wait_for_the_last() {
         scene.gather();
         scene.publish();
         for client in &mut clients {
-            assert_eq!(read(client, 1), [0], "{means:?}");
+            assert!(read(client, way.size).iter().all(|&byte| byte == 0));
         }
         let mut newcomer = newcomer.get().unwrap();
-        assert_eq!(newcomer.read(&mut [0; 2]).unwrap(), 1, "{means:?}");
+        newcomer.read_exact(&mut vec![0; way.size]).unwrap();
         let asked = scene.log.asked.lock().unwrap();
         let place = asked.iter().position(|&number| number == usize::MAX);
-        assert!(place.unwrap() < 100, "{means:?}: after {place:?} others");
+        assert!(place.unwrap() < 100, "{way:?}: after {place:?} others");
     }
 }
