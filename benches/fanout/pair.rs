@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::child::Child;
 use super::plan::{Contestant, Plan};
 
-/// Of more readers than this, one of [`WATCH_EVERY`] is watched and the others are drained.
-const ALL_WATCHED: usize = 100;
-const WATCH_EVERY: u64 = 20;
+/// Of more readers than this, one of [`WATCH_EVERY`] is watched and the others are drained: else what is measured of a
+/// keyframe is how long one thread takes to copy it for each of them.
+const ALL_WATCHED: usize = 20;
+const WATCH_EVERY: u64 = 10;
 
 /// How long the last bytes may take to arrive, and how often it is looked whether they have.
 const SETTLE: Duration = Duration::from_millis(500);
