@@ -68,6 +68,7 @@ fn all(files: &mut Files) -> Vec<Row> {
     const FIRST: &str = "/contestants/1/ratio_of_the_first_to_it/median";
     const SECOND: &str = "/contestants/2/ratio_of_the_first_to_it/median";
     const P99: &str = "/contestants/0/each_reader_p99_ms/median";
+    const FLOOR_P99: &str = "/contestants/1/each_reader_p99_ms/median";
     for readers in [1000, 2000] {
         let of = |what: &str| format!("{readers} readers: {what}");
         let cost = files.of_case("fanout", readers, FIRST);
@@ -81,6 +82,8 @@ fn all(files: &mut Files) -> Vec<Row> {
         let latency = files.of_case("fanout", readers, P99);
         let what = format!("{readers} readers: publication to reader, p99, ms");
         row(&what, AtMost(most), latency);
+        let floor = files.of_case("fanout", readers, FLOOR_P99);
+        row("  the write() floor's of the same run", Any, floor);
     }
     for (file, name) in [("fanout-rush", "plain"), ("fanout-rush-tls", "TLS")] {
         let of = |what: &str| format!("1000 join within 5 s, {name}: {what}");

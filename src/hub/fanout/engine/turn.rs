@@ -51,7 +51,7 @@ impl<S: Session> Engine<S> {
             for key in keys.drain(..) {
                 self.publish_to(now, key, &mut step, &mut ways, are_many);
                 served += 1;
-                if served % SERVED_TURN == 0 {
+                if served.is_multiple_of(SERVED_TURN) {
                     self.send(now, &mut ways);
                     now = Instant::now();
                     self.obey(now);
