@@ -1,5 +1,5 @@
 //! A large piece in pages of a pipe. Each socket is given these pages and no copy of its own (tee(2), splice(2)):
-//! a keyframe to a thousand takes a quarter less time, and viewers who are slow to take it hold no memory.
+//! a keyframe to a thousand takes a quarter less time, and viewers who are slow to take it hold no memory of their own.
 //! `docs/performance.md` says what it saves.
 //!
 //! splice() knows no MSG_NOSIGNAL: a client that has gone raises SIGPIPE. Rust's own programs ignore it from their
@@ -31,6 +31,8 @@ pub(super) struct Pages {
     /// Holds what one socket is given.
     hand: Pipe,
     nowhere: File,
+    /// Nobody knows what is in the pipes.
+    broken: bool,
 }
 
 struct Pipe {
@@ -54,6 +56,7 @@ impl Pages {
             piece: Bytes::new(),
             hand: Pipe::new()?,
             nowhere: File::options().write(true).open("/dev/null")?,
+            broken: false,
         })
     }
 
@@ -62,15 +65,17 @@ impl Pages {
         (LEAST..=MOST).contains(&length)
     }
 
-    /// Gives a socket as much of a piece as it takes now.
+    /// Gives a socket as much of a piece as it takes now. Once refused, always refused.
     pub fn give(&mut self, piece: &Bytes, socket: impl AsFd) -> Given {
-        match self
-            .hold(piece)
-            .and_then(|()| self.hand_on(piece.len(), socket))
-        {
+        let held = match self.broken {
+            false => self.hold(piece),
+            true => Err(ErrorKind::Unsupported.into()),
+        };
+        match held.and_then(|()| self.hand_on(piece.len(), socket)) {
             Ok(result) => Given::Taken(result),
             Err(error) => {
                 tracing::debug!(%error, "pieces are written from now on, and not handed on");
+                self.broken = true;
                 Given::Refused
             }
         }
@@ -92,7 +97,7 @@ impl Pages {
         whole(self.full.entry.write(piece)?, piece.len())
     }
 
-    /// The inner result is the socket's own.
+    /// The inner result is the socket's own. Of a piece of which it was given anything there is always that.
     fn hand_on(&mut self, length: usize, socket: impl AsFd) -> io::Result<io::Result<usize>> {
         let flags = SpliceFlags::NONBLOCK;
         let held = tee(&self.full.exit, &self.hand.entry, length, flags)?;
@@ -111,11 +116,13 @@ impl Pages {
             }
         };
         // The next socket must not be given what this one has left.
-        self.hand.empty(length - taken, &self.nowhere)?;
-        Ok(match taken {
-            0 => Err(trouble.into()),
-            _ => Ok(taken),
-        })
+        let emptied = self.hand.empty(length - taken, &self.nowhere);
+        self.broken |= emptied.is_err();
+        match (taken, trouble) {
+            (0, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(trouble.into()),
+            (0, _) => Ok(Err(trouble.into())),
+            _ => Ok(Ok(taken)),
+        }
     }
 }
 
@@ -163,6 +170,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use bytes::Buf;
+    use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
     use super::*;
 
@@ -245,5 +253,17 @@ mod tests {
         let mut all = Vec::new();
         far.read_to_end(&mut all).unwrap();
         assert!(all == piece[..length]);
+    }
+
+    #[test]
+    fn what_takes_no_pages_is_written_to() {
+        let mut pages = Pages::new().unwrap();
+        // splice() knows no files that are only added to.
+        let file = memfd_create("test", MemfdFlags::CLOEXEC).unwrap();
+        fcntl_setfl(&file, OFlags::APPEND).unwrap();
+        let piece = piece(5, LEAST);
+        assert!(matches!(pages.give(&piece, &file), Given::Refused));
+        let (near, _far) = pair();
+        assert!(matches!(pages.give(&piece, &near), Given::Refused));
     }
 }
