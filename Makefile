@@ -60,10 +60,10 @@ capi: ## install the plugin with cargo-c into a directory of its own, and look f
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions
 
-bench: ## measure; see benches/README.md (CHART=docs/fanout.svg draws)
+bench: ## measure; see benches/README.md (CHARTS=docs draws)
 	@.ci/setup build demo
 	$(BENCH) --bench verify
-	$(FANOUT) $(if $(CHART),--chart $(CHART))
+	$(FANOUT) $(if $(CHARTS),--chart $(CHARTS)/fanout.svg)
 	$(FANOUT) --tls
 	$(FANOUT) --streams 100
 	$(FANOUT) --rush
@@ -74,7 +74,7 @@ bench: ## measure; see benches/README.md (CHART=docs/fanout.svg draws)
 	$(BENCH) --bench doors
 	$(BENCH) --bench storm
 	@.ci/setup build test
-	$(CARGO) bench --locked --bench peers
+	$(CARGO) bench --locked --bench peers -- $(if $(CHARTS),--chart $(CHARTS)/peers.svg)
 	$(CARGO) bench --locked --bench withdrawal
 	$(BENCH) --bench summary
 

@@ -7,6 +7,9 @@
 //! ```
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/chart.rs"]
+mod chart;
+mod drawing;
 #[path = "../support/figures.rs"]
 mod figures;
 mod hls;
@@ -41,6 +44,8 @@ struct Plan {
     peers: Vec<Peer>,
     repeats: usize,
     times: [Duration; 2],
+    /// Where the chart is drawn.
+    chart: Option<String>,
 }
 
 impl Plan {
@@ -51,6 +56,7 @@ impl Plan {
             peers: vec![Peer::Ours, Peer::NodeWebSocket, Peer::NodeHttp],
             repeats: 1,
             times: [5, 12].map(Duration::from_secs),
+            chart: None,
         };
         let mut words = words.iter().copied();
         while let Some(word) = words.next() {
@@ -60,6 +66,7 @@ impl Plan {
                 "--players" => plan.players = number(value()),
                 "--repeats" => plan.repeats = number(value()).max(1),
                 "--window" => plan.times[1] = Duration::from_secs(number(value()).max(1) as u64),
+                "--chart" => plan.chart = Some(value().to_owned()),
                 "--with" if value() == "xiu" => plan.peers.push(Peer::Xiu),
                 "--bench" => {}
                 _ => usage(),
@@ -76,6 +83,7 @@ fn number(text: &str) -> usize {
 fn usage() -> ! {
     eprintln!(
         "usage: peers [--clients N,N,...] [--players N] [--repeats N] [--window SECONDS] [--with xiu]\n\
+         \x20            [--chart FILE.svg]\n\
          --clients 0 or --players 0 leaves the one or the other part out"
     );
     std::process::exit(2);
@@ -89,14 +97,19 @@ fn main() {
     let described = machine::describe();
     machine::pin(machine::processes::MEASURING_CORE);
     machine::print(&described);
-    println!(
+    let about = format!(
         "720p30, 2.5 Mbit/s, a keyframe each second, AAC 128 kbit/s; {} repeats of {} s, the server on \
          core 0, everything else on core 1",
         plan.repeats,
         plan.times[1].as_secs()
     );
+    println!("{about}");
     let clip = Arc::new(Clip::make());
     let live = live(&plan, &clip);
+    if let Some(file) = &plan.chart {
+        std::fs::write(file, drawing::draw(&about, &live)).expect("the chart can be written");
+        println!("drawn to {file}");
+    }
     let files = match plan.players {
         0 => Value::Null,
         _ => files(&plan, &clip),

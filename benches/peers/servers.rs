@@ -122,25 +122,34 @@ impl Running {
                     "record": {"auto": false, "path": "record"},
                 });
                 let mut command = Command::new("node");
-                command.arg(program).args(["--config", "config"]);
-                Self::other(peer, [rtmp, http], &config.to_string(), command)
+                command.arg(program).args(["--config", "config.json"]);
+                let config = ("config.json", config.to_string());
+                Self::other(peer, [rtmp, http], config, command)
             }
             Peer::Xiu => {
                 let [rtmp, http] = [free_port(), free_port()];
                 let config = format!(
-                    "[rtmp]\nenabled = true\nport = {rtmp}\n[httpflv]\nenabled = true\nport = {http}\n\
+                    "[rtmp]\nenabled = true\nport = {rtmp}\ngop_num = 1\n\
+                     [httpflv]\nenabled = true\nport = {http}\n\
+                     [authsecret]\nkey = \"none\"\npassword = \"none\"\n\
                      [log]\nlevel = \"info\"\n"
                 );
                 let mut command = Command::new(installed("xiu"));
-                command.args(["-c", "config"]);
-                Self::other(peer, [rtmp, http], &config, command)
+                // It reads nothing that is called otherwise.
+                command.args(["-c", "config.toml"]);
+                Self::other(peer, [rtmp, http], ("config.toml", config), command)
             }
         }
     }
 
-    fn other(peer: Peer, [rtmp, http]: [u16; 2], config: &str, mut command: Command) -> Self {
+    fn other(
+        peer: Peer,
+        [rtmp, http]: [u16; 2],
+        (name, config): (&str, String),
+        mut command: Command,
+    ) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        fs::write(directory.path().join("config"), config).expect("it can be written");
+        fs::write(directory.path().join(name), config).expect("it can be written");
         command.current_dir(directory.path());
         let log = directory.path().join("log");
         let mut process = measured(|| Process::start(peer.name(), &mut command, &log));

@@ -31,6 +31,16 @@ impl Spread {
         format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
     }
 
+    /// As [`Spread::json`] has written it.
+    #[allow(dead_code)]
+    pub fn read(value: &Value) -> Option<Self> {
+        Some(Self {
+            min: value["min"].as_f64()?,
+            median: value["median"].as_f64()?,
+            max: value["max"].as_f64()?,
+        })
+    }
+
     /// For the file.
     pub fn json(&self) -> Value {
         json!({"min": self.min, "median": self.median, "max": self.max})
