@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, tee};
 
 /// Fewer bytes are copied as fast as handed on.
-pub(super) const LEAST: usize = 32 * 1024;
+const LEAST: usize = 32 * 1024;
 
 /// What a pipe can hold. A user's pipes may have 64 MiB in all (pipe(7), `pipe-user-pages-soft`), and each thread
 /// has two.
