@@ -5,6 +5,8 @@ CARGO ?= cargo
 BENCH = $(CARGO) bench --locked --no-default-features --features doors
 # Goes on where one has missed its goal: it says so, and the others are still worth having.
 FANOUT = -$(BENCH) --bench fanout --
+# A peer that is built from its sources.
+WITH ?= xiu
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb capi instructions bench bench-quick
 
@@ -60,8 +62,10 @@ capi: ## install the plugin with cargo-c into a directory of its own, and look f
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions
 
-bench: ## measure; see benches/README.md (CHARTS=docs draws)
-	@.ci/setup build demo
+bench: ## measure; see benches/README.md (CHARTS=docs draws, WITH= leaves xiu out)
+	@.ci/setup build demo test
+	@.ci/node-media-server >/dev/null
+	@$(if $(WITH),.ci/$(WITH) >/dev/null)
 	$(BENCH) --bench verify
 	$(FANOUT) $(if $(CHARTS),--chart $(CHARTS)/fanout.svg)
 	$(FANOUT) --tls
@@ -73,8 +77,8 @@ bench: ## measure; see benches/README.md (CHARTS=docs draws)
 	$(FANOUT) --cores 2
 	$(BENCH) --bench doors
 	$(BENCH) --bench storm
-	@.ci/setup build test
-	$(CARGO) bench --locked --bench peers -- $(if $(CHARTS),--chart $(CHARTS)/peers.svg)
+	$(BENCH) --bench storm -- --tls
+	$(CARGO) bench --locked --bench peers -- $(if $(WITH),--with $(WITH)) $(if $(CHARTS),--chart $(CHARTS)/peers.svg)
 	$(CARGO) bench --locked --bench withdrawal
 	$(BENCH) --bench summary
 

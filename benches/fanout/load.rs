@@ -16,6 +16,7 @@ use super::media::keyframe_bytes;
 use super::reader::Reader;
 use super::setup::Setup;
 use super::specimen::Specimen;
+use super::support::drain::Buffer;
 use super::support::machine::{
     self,
     processes::{MEASURING_CORE, allow_files, now_nanos},
@@ -24,19 +25,13 @@ use super::tally::Tally;
 
 const WAKER: Token = Token(usize::MAX);
 
-/// More than a keyframe, so that a message is one read().
-const BUFFER: usize = 256 * 1024;
-/// Where it begins must be a page's begin: what is handed on as pages begins there too, and copies to 16 bytes behind,
-/// where an allocator likes to put large buffers, take some AMD processors three times as long.
-const PAGE: usize = 4096;
-
 struct Load {
     setup: Setup,
     door: bool,
     poll: Poll,
     readers: Vec<Reader>,
     tally: Tally,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// One of so many is watched; none where it is 0.
     watch_every: u64,
 }
@@ -67,7 +62,7 @@ pub fn run(setup: Setup, entrance: Entrance) {
         poll,
         readers: Vec::new(),
         tally: Tally::new(door),
-        buffer: vec![0; BUFFER + PAGE],
+        buffer: Buffer::default(),
         watch_every: 1,
     };
     answer(json!({}));
@@ -81,17 +76,12 @@ pub fn run(setup: Setup, entrance: Entrance) {
             match event.token() {
                 WAKER => load.obey(&orders, &enters, &jobs),
                 Token(index) => {
-                    let buffer = aligned(&mut load.buffer);
+                    let buffer = load.buffer.bytes();
                     load.readers[index].read(buffer, now_nanos(), &mut load.tally);
                 }
             }
         }
     }
-}
-
-fn aligned(buffer: &mut [u8]) -> &mut [u8] {
-    let skipped = buffer.as_ptr().align_offset(PAGE);
-    &mut buffer[skipped..][..BUFFER]
 }
 
 impl Load {
@@ -140,7 +130,7 @@ impl Load {
         registered.expect("an epoll takes it");
         let now = now_nanos();
         reader.catch_up(&bytes, now, &mut self.tally);
-        reader.read(aligned(&mut self.buffer), now, &mut self.tally);
+        reader.read(self.buffer.bytes(), now, &mut self.tally);
         self.readers.push(reader);
     }
 

@@ -4,13 +4,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use mio::net::TcpStream;
-use rustix::net::{RecvFlags, recv};
 use rustls::ClientConnection;
 
 use super::connect::Entered;
 use super::inspect::{Event, Inspector};
 use super::line::Line;
 use super::specimen::Specimen;
+use super::support::drain::drop_all;
 use super::tally::Tally;
 
 /// A pong without payload, masked with zeros as it must be masked (RFC 6455, 5.3).
@@ -229,23 +229,7 @@ fn read_tls(
 
 impl Drained {
     fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8], now: u64) -> io::Result<()> {
-        loop {
-            // With this flag TCP copies nothing and tells how much it has dropped (tcp(7)).
-            let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
-            match recv(&*socket, &mut *buffer, flags) {
-                Ok((_, 0)) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok((_, length)) => {
-                    self.bytes += length as u64;
-                    // What comes after a short read makes a new event (epoll(7), question 9).
-                    if length < buffer.len() {
-                        break;
-                    }
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.bytes += drop_all(&*socket, buffer)?;
         if now > self.ponged_at + PONG_EVERY {
             self.pong(socket, now);
         }

@@ -9,6 +9,8 @@
 
 #[path = "../support/chart.rs"]
 mod chart;
+#[path = "../support/drain.rs"]
+mod drain;
 mod drawing;
 #[path = "../support/figures.rs"]
 mod figures;
@@ -51,7 +53,7 @@ struct Plan {
 impl Plan {
     fn read(words: &[&str]) -> Self {
         let mut plan = Self {
-            clients: vec![100, 1000, 2000],
+            clients: vec![100, 500, 1000, 2000],
             players: 1000,
             peers: vec![Peer::Ours, Peer::NodeWebSocket, Peer::NodeHttp],
             repeats: 1,

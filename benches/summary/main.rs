@@ -22,10 +22,23 @@ enum Target {
 
 use Target::{Any, AtLeast, AtMost};
 
+impl Target {
+    /// `None` where nothing is wanted or nothing was measured.
+    fn is_met(self, measured: Option<f64>) -> Option<bool> {
+        match self {
+            AtMost(most) => measured.map(|it| it <= most),
+            AtLeast(least) => measured.map(|it| it >= least),
+            Any => None,
+        }
+    }
+}
+
 struct Row {
     what: String,
     target: Target,
     measured: Option<f64>,
+    /// It need not be met, since another that may be in its place is.
+    is_spared: bool,
 }
 
 /// The files of figures, each read once.
@@ -48,6 +61,23 @@ impl Files {
         case["complaint"].is_null().then_some(())?;
         case.pointer(pointer)?.as_f64()
     }
+
+    /// How late a picture that was published by RTMP is at so many clients of our server, if all of them had all.
+    fn by_rtmp(&mut self, clients: u64) -> Option<f64> {
+        let read = self.0.entry("peers").or_insert_with(|| read_json("peers"));
+        let ours = |case: &&Value| {
+            let is_ours = case["server"].as_str().is_some_and(is_ours);
+            is_ours && case["clients"] == clients
+        };
+        let case = read.as_ref()?["live"].as_array()?.iter().find(ours)?;
+        let is_whole = ["refused", "closed", "lost"].iter().all(|it| case[it] == 0);
+        is_whole.then_some(())?;
+        case.pointer("/latency_p99_ms/median")?.as_f64()
+    }
+}
+
+fn is_ours(server: &str) -> bool {
+    server.starts_with("h5live")
 }
 
 fn main() {
@@ -58,11 +88,12 @@ fn main() {
 
 fn all(files: &mut Files) -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut row = |what: &str, target: Target, measured: Option<f64>| {
+    let mut push = |what: &str, target: Target, measured: Option<f64>, is_spared: bool| {
         rows.push(Row {
             what: what.to_owned(),
             target,
             measured,
+            is_spared,
         });
     };
     const FIRST: &str = "/contestants/1/ratio_of_the_first_to_it/median";
@@ -72,18 +103,32 @@ fn all(files: &mut Files) -> Vec<Row> {
     for readers in [1000, 2000] {
         let of = |what: &str| format!("{readers} readers: {what}");
         let cost = files.of_case("fanout", readers, FIRST);
-        row(&of("CPU, times the write() floor"), AtMost(1.0), cost);
-        let cost = files.of_case("fanout-tls", readers, FIRST);
-        row(&of("CPU of TLS, times plain"), AtMost(1.6), cost);
-        let cost = files.of_case("fanout-tls", readers, SECOND);
-        row(&of("or times the cipher's floor"), AtMost(1.15), cost);
+        push(
+            &of("CPU, times the write() floor"),
+            AtMost(1.0),
+            cost,
+            false,
+        );
+        // One of the two is enough.
+        let [plain, cipher] = [(FIRST, 1.6), (SECOND, 1.15)].map(|(figure, most)| {
+            let cost = files.of_case("fanout-tls", readers, figure);
+            (AtMost(most), cost)
+        });
+        let meets = |(target, cost): (Target, Option<f64>)| target.is_met(cost) == Some(true);
+        let what = of("CPU of TLS, times plain");
+        push(&what, plain.0, plain.1, meets(cipher));
+        let what = of("or times the cipher's floor");
+        push(&what, cipher.0, cipher.1, meets(plain));
     }
+    let mut row = |what: &str, target, measured| push(what, target, measured, false);
     for (readers, most) in [(100, 2.0), (2000, 20.0)] {
         let latency = files.of_case("fanout", readers, P99);
         let what = format!("{readers} readers: publication to reader, p99, ms");
         row(&what, AtMost(most), latency);
         let floor = files.of_case("fanout", readers, FLOOR_P99);
         row("  the write() floor's of the same run", Any, floor);
+        let what = format!("{readers} clients: RTMP publisher to client, p99, ms");
+        row(&what, AtMost(most), files.by_rtmp(readers));
     }
     for (file, name) in [("fanout-rush", "plain"), ("fanout-rush-tls", "TLS")] {
         let of = |what: &str| format!("1000 join within 5 s, {name}: {what}");
@@ -106,31 +151,32 @@ fn all(files: &mut Files) -> Vec<Row> {
         AtLeast(10_000.0),
         most,
     );
-    let storm = |name: &str| format!("/figures/{name}/median");
-    for (what, name, target) in [
-        (
-            "verdicts a CPU second",
-            "verdicts a CPU second of the server",
-            Any,
-        ),
-        (
-            "pulls for forged tokens",
-            "pulls for forged tokens",
-            AtMost(0.0),
-        ),
-        (
-            "bytes behind a refusal",
-            "bytes behind a refusal",
-            AtMost(0.0),
-        ),
-        (
-            "live fragments apart, p99, ms",
-            "between fragments in the storm, p99, ms",
-            AtMost(50.0),
-        ),
-    ] {
-        let figure = files.figure("storm", &storm(name));
-        row(&format!("storm: {what}"), target, figure);
+    for (file, name) in [("storm", "storm"), ("storm-tls", "storm, TLS")] {
+        for (what, figure, target) in [
+            (
+                "verdicts a CPU second",
+                "verdicts a CPU second of the server",
+                Any,
+            ),
+            (
+                "pulls for forged tokens",
+                "pulls for forged tokens",
+                AtMost(0.0),
+            ),
+            (
+                "bytes behind a refusal",
+                "bytes behind a refusal",
+                AtMost(0.0),
+            ),
+            (
+                "live fragments apart, p99, ms",
+                "between fragments in the storm, p99, ms",
+                AtMost(50.0),
+            ),
+        ] {
+            let figure = files.figure(file, &format!("/figures/{figure}/median"));
+            row(&format!("{name}: {what}"), target, figure);
+        }
     }
     let streams = files.of_case("fanout-streams", 2000, FIRST);
     row(
@@ -151,17 +197,21 @@ fn all(files: &mut Files) -> Vec<Row> {
 
 impl Row {
     fn cells(&self) -> Vec<String> {
-        let (target, met) = match self.target {
-            AtMost(most) => (format!("<= {most}"), self.measured.map(|it| it <= most)),
-            AtLeast(least) => (format!(">= {least}"), self.measured.map(|it| it >= least)),
-            Any => (String::new(), None),
+        let target = match self.target {
+            AtMost(most) => format!("<= {most}"),
+            AtLeast(least) => format!(">= {least}"),
+            Any => String::new(),
         };
         let measured = match self.measured {
             None => "not measured".to_owned(),
             Some(figure) if figure >= 100.0 => format!("{figure:.0}"),
             Some(figure) => format!("{figure:.2}"),
         };
-        let met = met.map_or("", |met| if met { "met" } else { "NOT MET" });
+        let met = match self.target.is_met(self.measured) {
+            Some(true) => "met",
+            Some(false) if !self.is_spared => "NOT MET",
+            _ => "",
+        };
         vec![self.what.clone(), target, measured, met.to_owned()]
     }
 }
