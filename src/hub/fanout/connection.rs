@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
+use super::seat::Seat;
 use super::session::{Session, Standing};
 use super::socket::Socket;
 use super::step::Step;
@@ -18,6 +19,7 @@ pub(super) struct Connection<S> {
     pub id: u64,
     pub socket: Socket,
     pub session: S,
+    _seat: Seat,
     /// Where it stands among the sessions of its topic.
     pub topic: Option<(TopicId, usize)>,
     /// What the session gave out and the socket has not taken.
@@ -39,11 +41,12 @@ pub(super) enum Written {
 }
 
 impl<S: Session> Connection<S> {
-    pub fn new(id: u64, socket: Socket, session: S) -> Self {
+    pub fn new(id: u64, socket: Socket, session: S, seat: Seat) -> Self {
         Self {
             id,
             socket,
             session,
+            _seat: seat,
             topic: None,
             unwritten: VecDeque::new(),
             blocked_since: None,

@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::connection::{Connection, Written};
 use super::inbox::{Command, ReplyTo, Shared};
+use super::seat::Seat;
 use super::session::Session;
 use super::socket::Socket;
 use super::{Counters, Limits, Serve};
@@ -140,8 +141,8 @@ impl<S: Session> Engine<S> {
         for command in self.shared.commands() {
             match command {
                 Command::Add(added) => {
-                    let (socket, session, read) = *added;
-                    self.add(now, socket, session, &read);
+                    let (socket, session, read, seat) = *added;
+                    self.add(now, socket, session, &read, seat);
                 }
                 Command::Reply(key, id, reply) => {
                     if let Some(connection) = self.connections.get_mut(key)
@@ -175,7 +176,7 @@ impl<S: Session> Engine<S> {
         }
     }
 
-    fn add(&mut self, now: Instant, mut socket: Socket, session: S, read: &[u8]) {
+    fn add(&mut self, now: Instant, mut socket: Socket, session: S, read: &[u8], seat: Seat) {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         if let Err(error) = socket.register(self.poll.registry(), Token(key)) {
@@ -183,7 +184,7 @@ impl<S: Session> Engine<S> {
             return;
         }
         self.next_id += 1;
-        let connection = entry.insert(Connection::new(self.next_id, socket, session));
+        let connection = entry.insert(Connection::new(self.next_id, socket, session, seat));
         self.counters.added.fetch_add(1, Ordering::Relaxed);
         self.counters.sessions.fetch_add(1, Ordering::Relaxed);
         if !read.is_empty() {

@@ -9,12 +9,13 @@ use bytes::Bytes;
 use mio::Waker;
 use tokio::sync::mpsc;
 
+use super::seat::{Seat, Seats};
 use super::session::{Session, Standing};
 use super::socket::Socket;
 use crate::hub::topic::{TopicId, Wake};
 
 pub(super) enum Command<S: Session> {
-    Add(Box<(Socket, S, Bytes)>),
+    Add(Box<(Socket, S, Bytes, Seat)>),
     Reply(usize, u64, S::Reply),
     /// Sessions may have been ended from outside.
     Review,
@@ -30,6 +31,7 @@ pub(super) struct Shared<S: Session> {
     /// None once the thread has ended: what it would not get is dropped, and a socket with it closed.
     commands: Mutex<Option<Vec<Command<S>>>>,
     topics: Mutex<Vec<TopicId>>,
+    pub seats: Seats,
 }
 
 impl<S: Session> Shared<S> {
@@ -39,6 +41,7 @@ impl<S: Session> Shared<S> {
             woken: AtomicBool::new(false),
             commands: Mutex::new(Some(Vec::new())),
             topics: Mutex::default(),
+            seats: Seats::default(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A few threads own all sockets. A publisher rings a topic; each thread that has sessions on it
 //! wakes once and writes to all of them in turn, many in one system call where io_uring is at hand: no
-//! task is woken per client, and what is written are the shared bytes of the hub. A socket that would block is left until it can take more; meanwhile
-//! its session falls behind in the hub's ring, which costs no memory of its own.
+//! task is woken per client, and what is written are the shared bytes of the hub. A socket that would block is left
+//! until it can take more; meanwhile its session falls behind in the hub's ring, which costs no memory of its own.
 
 #[cfg(target_os = "linux")]
 mod batch;
@@ -18,13 +18,14 @@ mod pages;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_pages.rs"]
 mod pages;
+mod seat;
 mod session;
 mod socket;
 mod step;
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -104,7 +105,6 @@ pub type Serve<S> = dyn Fn(ReplyTo<S>, <S as Session>::Request) + Send + Sync;
 /// sessions, and not at all without one.
 pub struct Fanout<S: Session> {
     threads: Vec<Thread<S>>,
-    next: AtomicUsize,
     counters: Arc<Counters>,
 }
 
@@ -137,20 +137,15 @@ impl<S: Session> Fanout<S> {
                 handle: Mutex::new(Some(handle)),
             });
         }
-        Ok(Self {
-            threads,
-            next: AtomicUsize::new(0),
-            counters,
-        })
+        Ok(Self { threads, counters })
     }
 
-    /// Hands a socket over. `read` is what its client has sent already.
+    /// Hands a socket over, to the thread that has the fewest. `read` is what its client has sent already.
     pub fn add(&self, socket: Socket, session: S, read: Bytes) {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        if let Some(thread) = self.threads.get(index) {
-            thread
-                .shared
-                .command(Command::Add(Box::new((socket, session, read))));
+        let taken = |thread: &&Thread<S>| thread.shared.seats.taken();
+        if let Some(Thread { shared, .. }) = self.threads.iter().min_by_key(taken) {
+            let seat = shared.seats.take();
+            shared.command(Command::Add(Box::new((socket, session, read, seat))));
         }
     }
 

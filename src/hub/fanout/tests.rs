@@ -119,10 +119,14 @@ struct Scene {
 
 impl Scene {
     fn new(way: Way) -> Self {
+        Self::with_threads(1, way)
+    }
+
+    fn with_threads(threads: usize, way: Way) -> Self {
         let limits = Limits {
             means: way.means,
             pages: way.pages,
-            threads: 1,
+            threads,
             ..Limits::default()
         };
         Self {
@@ -250,4 +254,27 @@ fn who_comes_while_many_are_served_does_not_wait_for_the_last() {
         let place = asked.iter().position(|&number| number == usize::MAX);
         assert!(place.unwrap() < 100, "{way:?}: after {place:?} others");
     }
+}
+
+#[test]
+fn who_comes_goes_where_the_fewest_are_whoever_left_before() {
+    let scene = Scene::with_threads(3, WAYS[0]);
+    let threads = &scene.fanout.threads;
+    let taken = || -> Vec<usize> {
+        let each = threads.iter().map(|thread| thread.shared.seats.taken());
+        each.collect()
+    };
+    let mut stay = Vec::new();
+    for number in 0..12 {
+        stay.push(add(&scene.fanout, scene.follower(number)));
+        // Two look in and leave, so that all who stay would be on one thread if it just went round.
+        let brief = [0, 1].map(|_| add(&scene.fanout, scene.follower(number)));
+        drop(brief);
+        let start = Instant::now();
+        while taken().iter().sum::<usize>() > stay.len() {
+            assert!(start.elapsed() < PATIENCE, "they are still there");
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(taken(), [4, 4, 4]);
 }
