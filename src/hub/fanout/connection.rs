@@ -130,11 +130,14 @@ impl<S: Session> Connection<S> {
         self.write_fresh(now, scratch)
     }
 
-    /// How much the socket has taken of a [`Connection::piece`].
+    /// How much the socket has taken of a [`Connection::piece`], sealed where that is wanted.
     pub fn sent(&mut self, now: Instant, mut piece: Bytes, taken: usize) {
         if taken < piece.len() {
             piece.advance(taken);
-            self.unwritten.push_front(piece);
+            match self.socket.bare() {
+                Some(_) => self.unwritten.push_front(piece),
+                None => self.socket.keep(&piece),
+            }
             self.blocked_since.get_or_insert(now);
         }
     }

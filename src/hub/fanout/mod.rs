@@ -18,6 +18,7 @@ mod pages;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_pages.rs"]
 mod pages;
+mod room;
 mod seat;
 mod session;
 mod socket;
@@ -94,7 +95,7 @@ pub struct Counters {
     pub added: AtomicU64,
     /// Sessions closed because they stood still for longer than [`Limits::stall`].
     pub stalled: AtomicU64,
-    /// Bytes handed to sockets.
+    /// Bytes handed to sockets, give or take what TLS adds.
     pub bytes: AtomicU64,
 }
 

@@ -3,13 +3,18 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use bytes::{Buf, BufMut, Bytes};
 use mio::{Interest, Registry, Token};
 use rustls::ServerConnection;
+
+use super::room::{Room, TEXT};
 
 /// A connected client after its handshake.
 pub struct Socket {
     tcp: mio::net::TcpStream,
     tls: Option<Box<ServerConnection>>,
+    /// The rest of a record that was sealed by [`Socket::seal`]: it goes out before all else.
+    rest: Bytes,
     /// Bytes that are sealed and have not left, give or take what a record has besides.
     held: usize,
 }
@@ -21,6 +26,7 @@ impl Socket {
         Ok(Self {
             tcp: mio::net::TcpStream::from_std(tcp),
             tls: None,
+            rest: Bytes::new(),
             held: 0,
         })
     }
@@ -41,6 +47,33 @@ impl Socket {
     /// The socket itself, where bytes go out as they are.
     pub(super) fn bare(&self) -> Option<&mio::net::TcpStream> {
         self.tls.is_none().then_some(&self.tcp)
+    }
+
+    /// Seals a text, for whoever sends it through [`Socket::tcp`] and tells by [`Socket::keep`] what is left of it.
+    /// `None` where it is more than a record, where others wait to go out before it, or where nothing is sealed.
+    pub(super) fn seal(&mut self, text: &[u8], room: &mut Room) -> io::Result<Option<Bytes>> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(None);
+        };
+        if text.len() > TEXT || !self.rest.is_empty() || tls.wants_write() {
+            return Ok(None);
+        }
+        tls.writer().write_all(text)?;
+        while tls.wants_write() {
+            tls.write_tls(&mut room.next().writer())?;
+        }
+        Ok(Some(room.take()))
+    }
+
+    /// Where sealed bytes go.
+    pub(super) fn tcp(&self) -> &mio::net::TcpStream {
+        &self.tcp
+    }
+
+    /// The socket has not taken all of a record, but for this.
+    pub(super) fn keep(&mut self, rest: &[u8]) {
+        // A copy, so that it holds none of the others.
+        self.rest = Bytes::copy_from_slice(rest);
     }
 
     /// Reads what the client sent; 0 is its end.
@@ -82,6 +115,12 @@ impl Socket {
         let Some(tls) = &mut self.tls else {
             return Ok(());
         };
+        while !self.rest.is_empty() {
+            match self.tcp.write(&self.rest)? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                left => self.rest.advance(left),
+            }
+        }
         while tls.wants_write() {
             match tls.write_tls(&mut Records(&mut self.tcp))? {
                 0 => return Err(ErrorKind::WriteZero.into()),
@@ -94,7 +133,7 @@ impl Socket {
 
     /// Bytes that were taken and have not left.
     pub(super) fn held(&self) -> usize {
-        self.held
+        self.rest.len() + self.held
     }
 
     /// Ends our side; the client may still be read.
@@ -130,18 +169,20 @@ impl Write for Records<'_> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use std::net::TcpListener;
     use std::sync::Arc;
 
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+
+    use socket2::SockRef;
 
     use super::*;
 
     /// A server's socket, and its client's, with TLS between them.
-    fn pair() -> (Socket, TcpStream) {
+    pub fn pair() -> (Socket, StreamOwned<ClientConnection, TcpStream>) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let certificate = CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).unwrap();
         let key = made.signing_key.serialize_pem();
@@ -167,11 +208,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut near, _) = listener.accept().unwrap();
+        let tuned = SockRef::from(&near).set_send_buffer_size(64 * 1024);
+        tuned.unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| client.complete_io(&mut far).unwrap());
             server.complete_io(&mut near).unwrap();
         });
-        (Socket::tls(near, server).unwrap(), far)
+        (
+            Socket::tls(near, server).unwrap(),
+            StreamOwned::new(client, far),
+        )
     }
 
     #[test]
@@ -189,11 +235,42 @@ mod tests {
         assert!((1..=10_000).contains(&socket.held()), "{}", socket.held());
         let mut buffer = vec![0; 1 << 20];
         while socket.held() > 0 {
-            assert!(client.read(&mut buffer).unwrap() > 0);
+            assert!(client.sock.read(&mut buffer).unwrap() > 0);
             match socket.flush() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 flushed => flushed.unwrap(),
             }
         }
+    }
+
+    #[test]
+    fn what_is_left_of_a_record_goes_out_before_all_else() {
+        let (mut socket, mut client) = pair();
+        let mut room = Room::default();
+        let record = socket.seal(b"one, ", &mut room).unwrap().unwrap();
+        let (taken, rest) = record.split_at(7);
+        assert_eq!((&mut socket.tcp()).write(taken).unwrap(), taken.len());
+        socket.keep(rest);
+        assert_eq!(socket.held(), rest.len());
+        assert_eq!(socket.seal(b"two, ", &mut room).unwrap(), None);
+        let text = b"two, ";
+        assert_eq!(socket.write(&[IoSlice::new(text)]).unwrap(), text.len());
+        let record = socket.seal(b"three", &mut room).unwrap().unwrap();
+        assert_eq!((&mut socket.tcp()).write(&record).unwrap(), record.len());
+        let mut read = [0; 15];
+        client.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"one, two, three");
+    }
+
+    #[test]
+    fn what_is_more_than_a_record_is_not_sealed_alone() {
+        let (mut socket, _client) = pair();
+        let mut room = Room::default();
+        assert_eq!(socket.seal(&[0; TEXT + 1], &mut room).unwrap(), None);
+        assert!(socket.seal(&[0; TEXT], &mut room).unwrap().is_some());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plain = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut plain = Socket::plain(plain).unwrap();
+        assert_eq!(plain.seal(b"text", &mut room).unwrap(), None);
     }
 }

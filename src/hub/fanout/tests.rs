@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
 
 use super::{Fanout, Limits, Means, Session, Socket};
@@ -277,4 +278,48 @@ fn who_comes_goes_where_the_fewest_are_whoever_left_before() {
         }
     }
     assert_eq!(taken(), [4, 4, 4]);
+}
+
+#[test]
+fn by_tls_each_gets_all_in_order_also_who_stood_still() {
+    const ENTRIES: usize = 150;
+    const SIZE: usize = 10_000;
+    for means in [Means::Auto, Means::Epoll] {
+        let scene = Scene::new(Way {
+            means,
+            pages: true,
+            size: SIZE,
+        });
+        // More than are sealed at once.
+        let mut clients: Vec<_> = (0..40)
+            .map(|number| {
+                let (socket, client) = super::socket::tests::pair();
+                client.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+                scene
+                    .fanout
+                    .add(socket, scene.follower(number), Bytes::new());
+                client
+            })
+            .collect();
+        scene.gather();
+        let (still, reading) = clients.split_at_mut(2);
+        let entry_of = |client: &mut StreamOwned<ClientConnection, TcpStream>| {
+            let mut bytes = [0; SIZE];
+            client.read_exact(&mut bytes).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+            usize::from(bytes[0])
+        };
+        for entry in 0..ENTRIES {
+            scene.publish();
+            for client in reading.iter_mut() {
+                assert_eq!(entry_of(client), entry, "{means:?}");
+            }
+        }
+        // It is more than their sockets hold.
+        for client in still {
+            for entry in 0..ENTRIES {
+                assert_eq!(entry_of(client), entry, "{means:?}");
+            }
+        }
+    }
 }

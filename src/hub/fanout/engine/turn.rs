@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Engine;
 use crate::hub::fanout::batch::Batch;
 use crate::hub::fanout::pages::{self, Given, Pages};
+use crate::hub::fanout::room::Room;
 use crate::hub::fanout::session::Session;
 use crate::hub::fanout::step::Step;
 use crate::hub::fanout::{Limits, Means};
@@ -21,6 +22,8 @@ const SERVED_TURN: usize = 64;
 pub(super) struct Ways {
     batch: Option<Batch>,
     pages: Option<Pages>,
+    /// Of what is sealed for the batch.
+    room: Room,
 }
 
 impl Ways {
@@ -30,6 +33,7 @@ impl Ways {
         Self {
             batch: wants_batch.then(Batch::new).and_then(Result::ok),
             pages: limits.pages.then(Pages::new).and_then(Result::ok),
+            room: Room::default(),
         }
     }
 }
@@ -98,6 +102,18 @@ impl<S: Session> Engine<S> {
                 }
                 return;
             }
+        } else if let Some(batch) = &mut ways.batch {
+            match connection.socket.seal(&piece, &mut ways.room) {
+                Ok(Some(record)) => {
+                    batch.push(key, connection.socket.tcp(), record);
+                    if batch.is_full() || ways.room.is_full() {
+                        self.send(now, ways);
+                    }
+                    return;
+                }
+                Ok(None) => {}
+                Err(_) => return self.remove(key),
+            }
         }
         match connection.write_piece(now, piece, &mut self.scratch) {
             Ok(bytes) => self.written += bytes as u64,
@@ -113,6 +129,7 @@ impl<S: Session> Engine<S> {
             return;
         };
         batch.send(|key, piece, result| self.took(now, key, piece, result));
+        ways.room.clear();
         if !batch.works() {
             ways.batch = None;
         }
