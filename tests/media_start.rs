@@ -100,6 +100,20 @@ fn sound_before_the_first_keyframe_is_dropped() {
 }
 
 #[test]
+fn sound_that_is_ahead_of_the_first_keyframe_goes_out_with_it() {
+    let mut muxer = Muxer::new(true, true);
+    muxer.set_video(video_config(30)).unwrap();
+    muxer.set_audio(audio_config()).unwrap();
+    // More than may wait for a picture that comes late.
+    for index in 0..20 {
+        muxer.push_audio(sound(1000 + index * 21)).unwrap();
+    }
+    muxer.push_video(picture(1000, true)).unwrap();
+    assert_eq!(shape(&drain(&mut muxer)), "IK");
+    assert_eq!(muxer.counts().dropped_audio, 0);
+}
+
+#[test]
 fn the_same_configuration_again_changes_nothing_and_another_continues() {
     let mut muxer = Muxer::new(true, false);
     muxer.set_video(video_config(30)).unwrap();

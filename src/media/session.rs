@@ -55,6 +55,8 @@ struct VideoTrack {
 pub(crate) struct Session {
     video: Option<VideoTrack>,
     audio: Option<AudioTrack>,
+    /// Whether a picture has gone out.
+    shown: bool,
     next_audio_access_ms: Option<u64>,
 }
 
@@ -110,6 +112,7 @@ impl Session {
         let session = Self {
             video: video_track,
             audio: audio_track,
+            shown: false,
             next_audio_access_ms: None,
         };
         let init = session.init(continues)?;
@@ -250,6 +253,7 @@ impl Session {
             duration: sample.duration.into(),
         };
         out.fragment(Some(&sample), run, unit.keyframe, time_ms, span);
+        self.shown = true;
         Ok(())
     }
 
@@ -265,7 +269,8 @@ impl Session {
             return Err(unit);
         }
         let due = if self.video.is_some() {
-            track.pending_ms() > STALLED_MS
+            // Behind an init segment a player must be able to start, so the keyframe comes first.
+            self.shown && track.pending_ms() > STALLED_MS
         } else {
             track.pending() >= GROUP_FRAMES || track.pending_ms() > GROUP_MS
         };
