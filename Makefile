@@ -8,7 +8,7 @@ FANOUT = -$(BENCH) --bench fanout --
 # A peer that is built from its sources.
 WITH ?= xiu
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb capi instructions bench bench-quick
+.PHONY: help setup demo test check fmt-check clippy doc deny semver plugin doc-cache deb capi fuzz instructions bench bench-quick
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -28,6 +28,7 @@ check: fmt-check clippy doc deny semver plugin ## what can be said without runni
 
 fmt-check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy: | setup
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
@@ -35,6 +36,7 @@ clippy: | setup
 	$(CARGO) clippy --locked --lib --no-default-features --features gst -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 
 doc: | setup
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
@@ -58,6 +60,10 @@ deb: ## build Debian packages of server and plugin, into target/debian
 capi: ## install the plugin with cargo-c into a directory of its own, and look for it there
 	@.ci/setup build demo capi
 	@.ci/cargo-c
+
+fuzz: ## feed what the core parses with bytes that are made up (FUZZ_SECONDS=60 for each target)
+	@.ci/setup build fuzz
+	@.ci/fuzz
 
 instructions: | setup ## count the instructions of the hot paths, and compare with those stored
 	$(BENCH) --bench instructions
