@@ -38,10 +38,10 @@ pub struct Point {
     pub y: Spread,
 }
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 790.0;
 const HEIGHT: f64 = 330.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 190.0;
+const RIGHT: f64 = 220.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 50.0;
 /// Above all charts, for lines that say what they are about.
