@@ -12,11 +12,36 @@ use super::room::{Room, TEXT};
 /// A connected client after its handshake.
 pub struct Socket {
     tcp: mio::net::TcpStream,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Box<Tls>>,
+}
+
+struct Tls {
+    connection: ServerConnection,
     /// The rest of a record that was sealed by [`Socket::seal`]: it goes out before all else.
     rest: Bytes,
     /// Bytes that are sealed and have not left, give or take what a record has besides.
     held: usize,
+}
+
+impl Tls {
+    // By itself, so that plain sockets are not the slower for it.
+    #[inline(never)]
+    fn flush(&mut self, tcp: &mut mio::net::TcpStream) -> io::Result<()> {
+        while !self.rest.is_empty() {
+            match tcp.write(&self.rest)? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                left => self.rest.advance(left),
+            }
+        }
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut Records(tcp))? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                left => self.held = self.held.saturating_sub(left),
+            }
+        }
+        self.held = 0;
+        Ok(())
+    }
 }
 
 impl Socket {
@@ -26,15 +51,17 @@ impl Socket {
         Ok(Self {
             tcp: mio::net::TcpStream::from_std(tcp),
             tls: None,
-            rest: Bytes::new(),
-            held: 0,
         })
     }
 
     /// Takes a socket whose TLS handshake is done.
     pub fn tls(tcp: TcpStream, connection: ServerConnection) -> io::Result<Self> {
         Ok(Self {
-            tls: Some(Box::new(connection)),
+            tls: Some(Box::new(Tls {
+                connection,
+                rest: Bytes::new(),
+                held: 0,
+            })),
             ..Self::plain(tcp)?
         })
     }
@@ -55,12 +82,12 @@ impl Socket {
         let Some(tls) = &mut self.tls else {
             return Ok(None);
         };
-        if text.len() > TEXT || !self.rest.is_empty() || tls.wants_write() {
+        if text.len() > TEXT || !tls.rest.is_empty() || tls.connection.wants_write() {
             return Ok(None);
         }
-        tls.writer().write_all(text)?;
-        while tls.wants_write() {
-            tls.write_tls(&mut room.next().writer())?;
+        tls.connection.writer().write_all(text)?;
+        while tls.connection.wants_write() {
+            tls.connection.write_tls(&mut room.next().writer())?;
         }
         Ok(Some(room.take()))
     }
@@ -72,8 +99,10 @@ impl Socket {
 
     /// The socket has not taken all of a record, but for this.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        // A copy, so that it holds none of the others.
-        self.rest = Bytes::copy_from_slice(rest);
+        if let Some(tls) = &mut self.tls {
+            // A copy, so that it holds none of the others.
+            tls.rest = Bytes::copy_from_slice(rest);
+        }
     }
 
     /// Reads what the client sent; 0 is its end.
@@ -83,14 +112,15 @@ impl Socket {
         };
         loop {
             // The handshake may have left plain text behind, so that is looked for first.
-            match tls.reader().read(buffer) {
+            match tls.connection.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 done => return done,
             }
-            if tls.read_tls(&mut self.tcp)? == 0 {
+            if tls.connection.read_tls(&mut self.tcp)? == 0 {
                 return Ok(0);
             }
-            tls.process_new_packets()
+            tls.connection
+                .process_new_packets()
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         }
     }
@@ -102,8 +132,8 @@ impl Socket {
         let Some(tls) = &mut self.tls else {
             return Records(&mut self.tcp).write_vectored(slices);
         };
-        let taken = tls.writer().write_vectored(slices)?;
-        self.held = taken;
+        let taken = tls.connection.writer().write_vectored(slices)?;
+        tls.held = taken;
         match self.flush() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -112,34 +142,21 @@ impl Socket {
 
     /// Whether all that was taken has left; [`ErrorKind::WouldBlock`] where it has not.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else {
-            return Ok(());
-        };
-        while !self.rest.is_empty() {
-            match self.tcp.write(&self.rest)? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                left => self.rest.advance(left),
-            }
+        match &mut self.tls {
+            None => Ok(()),
+            Some(tls) => tls.flush(&mut self.tcp),
         }
-        while tls.wants_write() {
-            match tls.write_tls(&mut Records(&mut self.tcp))? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                left => self.held = self.held.saturating_sub(left),
-            }
-        }
-        self.held = 0;
-        Ok(())
     }
 
     /// Bytes that were taken and have not left.
     pub(super) fn held(&self) -> usize {
-        self.rest.len() + self.held
+        self.tls.as_ref().map_or(0, |tls| tls.rest.len() + tls.held)
     }
 
     /// Ends our side; the client may still be read.
     pub(super) fn close(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
+            tls.connection.send_close_notify();
         }
         self.flush()?;
         self.tcp.shutdown(Shutdown::Write)
