@@ -74,6 +74,11 @@ pub mod processes {
         nanos(clock_gettime(ClockId::Monotonic))
     }
 
+    /// CPU nanoseconds of this thread so far.
+    pub fn thread_cpu_nanos() -> u64 {
+        nanos(clock_gettime(ClockId::ThreadCPUTime))
+    }
+
     /// What a process has in memory of its own, with its share of what it has in common with others; nothing of
     /// the kernel's, such as socket buffers. In bytes; 0 where the kernel does not tell.
     pub fn resident_bytes(process: u32) -> u64 {
