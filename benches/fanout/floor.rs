@@ -75,13 +75,13 @@ impl Target for Loop {
 
 fn accept(listener: TcpListener, sockets: &Sockets, seals: bool) {
     let send_buffer = Limits::default().send_buffer;
-    for (number, socket) in listener.incoming().enumerate() {
+    for socket in listener.incoming() {
         let socket = socket.expect("a connection");
         // As the server's listener does it.
         socket.set_nodelay(true).expect("a TCP socket");
         let tuned = SockRef::from(&socket).set_send_buffer_size(send_buffer);
         tuned.expect("a TCP socket");
-        let sealer = seals.then(|| Sealer::new(number));
+        let sealer = seals.then(Sealer::default);
         let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.push(Reader { socket, sealer });
     }

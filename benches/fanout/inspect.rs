@@ -1,7 +1,7 @@
 //! One reader's view of its bytes: cuts them into WebSocket messages and sees that none is missing.
 //!
-//! Every reader is inspected, not a sample: a message that is whole in the buffer is looked at where
-//! it lies, and costs a few loads next to the read() that brought it.
+//! A message that is whole in the buffer is looked at where it lies, and costs a few loads next to the read() that
+//! brought it.
 
 use super::media::{self, Seen};
 

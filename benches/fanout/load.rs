@@ -32,7 +32,7 @@ struct Load {
     readers: Vec<Reader>,
     tally: Tally,
     buffer: Buffer,
-    /// One of so many is watched; none where it is 0.
+    /// One of so many is watched.
     watch_every: u64,
 }
 
@@ -118,12 +118,13 @@ impl Load {
     }
 
     fn add(&mut self, mut entered: Entered) {
-        let watched = self.watch_every > 0 && entered.number.is_multiple_of(self.watch_every);
+        let watched = entered.number.is_multiple_of(self.watch_every);
         // The floor has no door, and sends no init segment.
         let is_looked_at = self.door && entered.number == 0;
         let bytes = std::mem::take(&mut entered.bytes);
         let specimen = is_looked_at.then(Specimen::default);
-        let mut reader = Reader::new(entered, watched, specimen);
+        let sealed = self.setup.tls && !self.door;
+        let mut reader = Reader::new(entered, watched, sealed, specimen);
         let index = self.readers.len();
         let registry = self.poll.registry();
         let registered = registry.register(&mut reader.socket, Token(index), Interest::READABLE);

@@ -20,6 +20,7 @@ mod line;
 mod load;
 mod media;
 mod memory;
+mod open;
 mod pair;
 mod plan;
 mod publish;

@@ -36,7 +36,7 @@ fn of_a_reader(readers: usize, plan: &Plan) -> (f64, Option<String>) {
     let contestant = &plan.contestants(2 * readers)[0];
     let mut pair = Pair::start(contestant);
     let mut with_all = || {
-        pair.connect(contestant, readers, plan);
+        pair.connect(readers, plan);
         std::thread::sleep(plan.window);
         resident_bytes(pair.server.id()) as f64
     };

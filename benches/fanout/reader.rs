@@ -9,6 +9,7 @@ use rustls::ClientConnection;
 use super::connect::Entered;
 use super::inspect::{Event, Inspector};
 use super::line::Line;
+use super::open::Opener;
 use super::specimen::Specimen;
 use super::support::drain::drop_all;
 use super::tally::Tally;
@@ -43,8 +44,15 @@ struct Watched {
     last: Option<u32>,
     /// When its last fragment was whole.
     at: u64,
-    tls: Option<ClientConnection>,
+    cipher: Cipher,
     specimen: Option<Specimen>,
+}
+
+enum Cipher {
+    None,
+    Tls(Box<ClientConnection>),
+    /// The floor's.
+    Sealed(Box<Opener>),
 }
 
 #[derive(Default)]
@@ -58,8 +66,8 @@ struct Drained {
 }
 
 impl Reader {
-    /// Takes over a reader that has come in.
-    pub fn new(entered: Entered, watched: bool, specimen: Option<Specimen>) -> Self {
+    /// Takes over a reader that has come in. `sealed`: by the floor, so without a handshake.
+    pub fn new(entered: Entered, watched: bool, sealed: bool, specimen: Option<Specimen>) -> Self {
         let (tcp, mut tls) = match entered.line {
             Line::Plain(tcp) => (tcp, None),
             Line::Tls(tls) => (tls.sock, Some(tls.conn)),
@@ -70,7 +78,11 @@ impl Reader {
                 inspector: Inspector::default(),
                 last: None,
                 at: 0,
-                tls,
+                cipher: match tls {
+                    Some(tls) => Cipher::Tls(Box::new(tls)),
+                    None if sealed => Cipher::Sealed(Box::default()),
+                    None => Cipher::None,
+                },
                 specimen,
             })),
             false => View::Drained(Drained {
@@ -163,9 +175,10 @@ impl Watched {
         tally: &mut Tally,
     ) -> io::Result<()> {
         loop {
-            let read = match &mut self.tls {
-                None => socket.read(buffer),
-                Some(tls) => read_tls(tls, socket, buffer),
+            let read = match &mut self.cipher {
+                Cipher::None => socket.read(buffer),
+                Cipher::Tls(tls) => read_tls(tls, socket, buffer),
+                Cipher::Sealed(opener) => opener.read(socket, buffer),
             };
             match read {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -185,7 +198,7 @@ impl Watched {
             inspector,
             last,
             at,
-            tls,
+            cipher,
             ..
         } = self;
         inspector.read(bytes, |event| match event {
@@ -196,9 +209,10 @@ impl Watched {
             }
             Event::Ping => {
                 // A few bytes always fit into a socket that nothing else is written to.
-                let _ = match tls {
-                    None => socket.write(&PONG),
-                    Some(tls) => {
+                let _ = match cipher {
+                    // The floor asks nobody.
+                    Cipher::None | Cipher::Sealed(_) => socket.write(&PONG),
+                    Cipher::Tls(tls) => {
                         let written = tls.writer().write_all(&PONG);
                         written.and_then(|()| tls.write_tls(socket))
                     }

@@ -55,7 +55,7 @@ impl Round {
     /// Runs it. `closer`: besides the window, the server is watched from inside, and readers join.
     pub fn run(contestant: &Contestant, readers: usize, closer: bool, plan: &Plan) -> Self {
         let mut pair = Pair::start(contestant);
-        pair.connect(contestant, readers, plan);
+        pair.connect(readers, plan);
         let (end, seen) = pair.window(plan.window);
         let (mut written, mut joined) = (Vec::new(), Joined::default());
         if closer {

@@ -46,7 +46,7 @@ pub fn run(machine: Value, plan: &Plan) -> (Value, bool) {
 fn rush(playing: usize, plan: &Plan) -> Rush {
     let contestant = &plan.contestants(playing + JOINING)[0];
     let mut pair = Pair::start(contestant);
-    pair.connect(contestant, playing, plan);
+    pair.connect(playing, plan);
     let apart =
         |seen: &Value| Percentiles::read(&seen["apart"]).expect("those who play are watched");
     let (_, before) = pair.window(plan.window);

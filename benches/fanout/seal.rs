@@ -9,24 +9,36 @@ const RECORD: usize = 1 << 14;
 const HEAD: [u8; 3] = [0x17, 3, 3];
 const TAG: usize = 16;
 
-/// One connection's key. It is AES-128-GCM, which browsers ask for first and which the readers negotiate.
+/// One connection's key: AES-128-GCM, which browsers ask for first and which the readers negotiate. It is the same for
+/// all, so that readers have it too, but each connection has it in memory of its own.
+pub fn key() -> LessSafeKey {
+    let key = UnboundKey::new(&AES_128_GCM, &[0x5A; 16]).expect("as long as it must be");
+    LessSafeKey::new(key)
+}
+
+/// Of a record, by its number within the connection (RFC 8446, 5.3).
+pub fn nonce(sequence: u64) -> Nonce {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&sequence.to_be_bytes());
+    Nonce::assume_unique_for_key(nonce)
+}
+
+/// One connection's.
 pub struct Sealer {
     key: LessSafeKey,
     sequence: u64,
 }
 
-impl Sealer {
-    /// Any key is as good as another here, but each reader has its own.
-    pub fn new(number: usize) -> Self {
-        let mut bytes = [0x5A; 16];
-        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let key = UnboundKey::new(&AES_128_GCM, &bytes).expect("as long as it must be");
+impl Default for Sealer {
+    fn default() -> Self {
         Self {
-            key: LessSafeKey::new(key),
+            key: key(),
             sequence: 0,
         }
     }
+}
 
+impl Sealer {
     /// Puts the records of a message into `out`.
     pub fn seal(&mut self, message: &[u8], out: &mut Vec<u8>) {
         out.clear();
@@ -39,10 +51,8 @@ impl Sealer {
             let start = out.len();
             out.extend_from_slice(piece);
             out.push(HEAD[0]);
-            let mut nonce = [0; 12];
-            nonce[4..].copy_from_slice(&self.sequence.to_be_bytes());
+            let nonce = nonce(self.sequence);
             self.sequence += 1;
-            let nonce = Nonce::assume_unique_for_key(nonce);
             let sealed =
                 (self.key).seal_in_place_separate_tag(nonce, Aad::from(head), &mut out[start..]);
             out.extend_from_slice(sealed.expect("it is short enough").as_ref());
