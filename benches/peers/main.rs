@@ -69,6 +69,7 @@ impl Plan {
                 "--repeats" => plan.repeats = number(value()).max(1),
                 "--window" => plan.times[1] = Duration::from_secs(number(value()).max(1) as u64),
                 "--chart" => plan.chart = Some(value().to_owned()),
+                "--alone" => plan.peers.truncate(1),
                 "--with" if value() == "xiu" => plan.peers.push(Peer::Xiu),
                 "--bench" => {}
                 _ => usage(),
@@ -85,7 +86,8 @@ fn number(text: &str) -> usize {
 fn usage() -> ! {
     eprintln!(
         "usage: peers [--clients N,N,...] [--players N] [--repeats N] [--window SECONDS] [--with xiu]\n\
-         \x20            [--chart FILE.svg]\n\
+         \x20            [--alone] [--chart FILE.svg]\n\
+         --alone leaves the peers of the clients out\n\
          --clients 0 or --players 0 leaves the one or the other part out"
     );
     std::process::exit(2);

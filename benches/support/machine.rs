@@ -43,6 +43,7 @@ pub fn describe() -> Value {
         "cpu": line("/proc/cpuinfo", "model name"),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "kernel": line("/proc/sys/kernel/osrelease", ""),
+        "congestion_control": line("/proc/sys/net/ipv4/tcp_congestion_control", ""),
         "memory": line("/proc/meminfo", "MemTotal"),
         "load_before": load.split(' ').next().unwrap_or("unknown"),
     })
@@ -52,11 +53,12 @@ pub fn describe() -> Value {
 pub fn print(machine: &Value) {
     let text = |key: &str| machine[key].to_string().trim_matches('"').to_owned();
     println!(
-        "machine: {}, {} cores, {}, Linux {}, load {} before the start",
+        "machine: {}, {} cores, {}, Linux {}, TCP by {}, load {} before the start",
         text("cpu"),
         text("cores"),
         text("memory"),
         text("kernel"),
+        text("congestion_control"),
         text("load_before"),
     );
 }
