@@ -60,6 +60,7 @@ impl Plan {
             times: [5, 12].map(Duration::from_secs),
             chart: None,
         };
+        let mut alone = false;
         let mut words = words.iter().copied();
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_else(|| usage());
@@ -69,11 +70,14 @@ impl Plan {
                 "--repeats" => plan.repeats = number(value()).max(1),
                 "--window" => plan.times[1] = Duration::from_secs(number(value()).max(1) as u64),
                 "--chart" => plan.chart = Some(value().to_owned()),
-                "--alone" => plan.peers.truncate(1),
+                "--alone" => alone = true,
                 "--with" if value() == "xiu" => plan.peers.push(Peer::Xiu),
                 "--bench" => {}
                 _ => usage(),
             }
+        }
+        if alone {
+            plan.peers = vec![Peer::Ours];
         }
         plan
     }
@@ -87,7 +91,7 @@ fn usage() -> ! {
     eprintln!(
         "usage: peers [--clients N,N,...] [--players N] [--repeats N] [--window SECONDS] [--with xiu]\n\
          \x20            [--alone] [--chart FILE.svg]\n\
-         --alone leaves the peers of the clients out\n\
+         --alone measures the live stream of h5live-server only, and of no peer\n\
          --clients 0 or --players 0 leaves the one or the other part out"
     );
     std::process::exit(2);
