@@ -11,7 +11,7 @@ use super::inspect::{Event, Inspector};
 use super::line::Line;
 use super::open::Opener;
 use super::specimen::Specimen;
-use super::support::drain::drop_all;
+use super::support::drain::{acknowledge, drop_all};
 use super::tally::Tally;
 
 /// A pong without payload, masked with zeros as it must be masked (RFC 6455, 5.3).
@@ -73,6 +73,7 @@ impl Reader {
             Line::Tls(tls) => (tls.sock, Some(tls.conn)),
         };
         tcp.set_nonblocking(true).expect("a TCP socket");
+        acknowledge(&tcp);
         let view = match watched {
             true => View::Watched(Box::new(Watched {
                 inspector: Inspector::default(),
@@ -217,6 +218,7 @@ impl Watched {
                         written.and_then(|()| tls.write_tls(socket))
                     }
                 };
+                acknowledge(&*socket);
             }
             Event::Close => tally.closed += 1,
             Event::Other => {}
@@ -264,5 +266,6 @@ impl Drained {
                 socket.write(&pong)
             }
         };
+        acknowledge(&*socket);
     }
 }

@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::drain::{Buffer, drop_all};
+use super::drain::{Buffer, acknowledge, drop_all};
 use super::figures::percentile;
 use super::machine::processes::now_nanos;
 use super::process::core_busy;
@@ -259,6 +259,7 @@ impl Load {
             if let Some(socket) = &mut client.socket {
                 // A client that is gone is noticed where it is read.
                 let _ = socket.write(&PONG);
+                acknowledge(&*socket);
             }
         }
     }

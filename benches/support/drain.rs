@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, recv, sockopt};
 
 /// More than a keyframe, so that a message is one read().
 const SIZE: usize = 256 * 1024;
@@ -26,6 +26,14 @@ impl Buffer {
         let skipped = self.0.as_ptr().align_offset(PAGE);
         &mut self.0[skipped..][..SIZE]
     }
+}
+
+/// Lets a TCP socket acknowledge what it has when that is read, and so on the load's core. One that has answered its
+/// peer, by a TLS handshake or a pong, waits with it for the next segment (tcp(7), TCP_QUICKACK), and on loopback that
+/// comes on the core of whoever sends it: half an acknowledgement of each message would be counted as the server's.
+/// Whatever is written to the socket takes it back.
+pub fn acknowledge(socket: impl AsFd) {
+    sockopt::set_tcp_quickack(socket, true).expect("a TCP socket");
 }
 
 /// Drops all that a TCP socket has, and returns how many bytes it were; [`Errno::PIPE`] at its end. `buffer` is not
