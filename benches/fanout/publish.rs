@@ -140,6 +140,11 @@ impl Pacer {
         std::thread::sleep(then.saturating_duration_since(Instant::now()));
         self.cpu += thread_cpu_nanos() - before;
     }
+
+    /// CPU time of the process besides.
+    fn cpu_of_others(&self) -> u64 {
+        cpu_nanos() - self.cpu
+    }
 }
 
 fn millis(time: Duration) -> f64 {
@@ -172,14 +177,14 @@ impl Mark {
         Self {
             step,
             skips: state.skips,
-            cpu: cpu_nanos() - pacer.cpu,
+            cpu: pacer.cpu_of_others(),
             at: Instant::now(),
         }
     }
 
     fn end(&self, step: usize, state: State, pacer: &Pacer) -> Value {
         json!({
-            "cpu_nanos": cpu_nanos() - pacer.cpu - self.cpu,
+            "cpu_nanos": pacer.cpu_of_others() - self.cpu,
             "wall_nanos": self.at.elapsed().as_nanos() as u64,
             "fragments": step - self.step,
             "readers": state.readers,
