@@ -6,15 +6,24 @@ use super::case::Case;
 use super::plan::Plan;
 use super::round::Round;
 use super::support::figures::print_table;
+use super::support::machine::processes::allow_files;
 
 /// A player has this much before it stands still, at the least.
 const STANDS_STILL_MS: f64 = 500.0;
 
+/// Files that a process has besides its readers' sockets, generously.
+const OTHER_FILES: usize = 200;
+
 /// Runs and prints all numbers of readers up to the first that breaks; returns everything for a machine to
 /// compare. That it breaks somewhere is what is asked, and no failure.
 pub fn run(machine: Value, plan: &Plan) -> Value {
+    let files = allow_files();
     let mut cases = Vec::new();
     for &readers in &plan.readers {
+        if (readers + OTHER_FILES) as u64 > files {
+            println!("only {files} open files are allowed (ulimit -Hn): no more readers are tried");
+            break;
+        }
         cases.push(Case::run(readers, plan));
         if breaks(&cases[cases.len() - 1]).is_some() {
             break;

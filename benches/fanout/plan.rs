@@ -64,7 +64,9 @@ impl Plan {
             Question::Cost if quick => &[1, 100, 1000],
             Question::Cost => &[1, 100, 1000, 2000, 4000],
             Question::Streams(_) => &[2000],
-            Question::Capacity => &[2000, 4000, 6000, 8000, 10_000, 12_000],
+            Question::Capacity => &[
+                2000, 4000, 8000, 10_000, 12_000, 14_000, 16_000, 18_000, 20_000, 24_000, 28_000,
+            ],
             Question::Rush => &[100],
             Question::Memory => &[1000],
         };

@@ -89,13 +89,23 @@ pub mod processes {
         number.unwrap_or(0_u64) * 1024
     }
 
-    /// A thousand sockets are more than some systems allow before they are asked.
-    pub fn allow_files() {
-        let allowed = getrlimit(Resource::Nofile);
-        let all = Rlimit {
-            current: allowed.maximum,
-            maximum: allowed.maximum,
+    /// So many no bench has open at once.
+    const FILES: u64 = 100_000;
+
+    /// A thousand sockets are more than some systems allow before they are asked. Returns how many files this process
+    /// and its children may have open now: who is privileged gets more than the hard limit.
+    pub fn allow_files() -> u64 {
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(FILES);
+        let limits = |files| Rlimit {
+            current: Some(files),
+            maximum: Some(files),
         };
-        setrlimit(Resource::Nofile, all).expect("a soft limit may be raised to the hard one");
+        let wanted = FILES.max(hard);
+        if setrlimit(Resource::Nofile, limits(wanted)).is_ok() {
+            return wanted;
+        }
+        let all = setrlimit(Resource::Nofile, limits(hard));
+        all.expect("a soft limit may be raised to the hard one");
+        hard
     }
 }
