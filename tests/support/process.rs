@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -191,10 +192,19 @@ pub fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 /// A loopback port that was free a moment ago. Another process can take it before it is used, so
 /// whoever starts something on it must be ready to try another.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
+    // Below those that the kernel gives to whoever connects (ip_local_port_range): one of these could take
+    // the port between here and the listener's own bind().
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 22_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(101);
+    (0..PORTS)
+        .map(|_| {
+            let next = begin.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+            (FIRST + next % PORTS) as u16
+        })
+        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
         .expect("loopback has a free port")
-        .port()
 }
 
 /// Whether something accepts connections on that loopback port.
